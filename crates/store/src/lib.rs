@@ -1,1 +1,17 @@
-//! Placeholder.
+//! Where events, messages and jobs live: the contract, its SQLite form, and the archive of media.
+//!
+//! A new back end implements [`Store`] and passes `conformance`, called from its tests with one line. A change of
+//! the tables is a new file in `migrations/`; the README there has the rules.
+
+mod blobs;
+mod error;
+mod sqlite;
+mod store;
+
+pub use blobs::{BlobError, Blobs};
+pub use error::StoreError;
+pub use sqlite::{SqliteConfig, SqliteStore};
+pub use store::{
+    BulkAction, BulkResult, Claim, ClaimLane, Happening, Progress, RouteBatch, SendDecision, StatsRow, Store,
+    StreamPosition,
+};
