@@ -1,0 +1,142 @@
+//! Settings of one sandbox; every number that Telnyx's sources contest is among them.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use inlet_telnyx::PhoneNumber;
+use jiff::Timestamp;
+use url::Url;
+
+/// The account number that every sandbox has first, unless told otherwise.
+const DEFAULT_NUMBER: &str = "+15559876543";
+
+/// What a sandbox is started with. It does not print itself, because it may hold an API key.
+#[derive(Clone)]
+pub struct SandboxConfig {
+    /// Address to listen on; port 0 takes any free port.
+    pub listen: SocketAddr,
+    /// Everything random is derived from it: equal seeds and equal calls give equal keys, ids and order.
+    pub seed: [u8; 32],
+    /// Webhook URL of the default messaging profile.
+    pub webhook_url: Option<Url>,
+    /// Failover URL of the default messaging profile.
+    pub failover_url: Option<Url>,
+    /// How webhooks are tried.
+    pub retry: RetrySettings,
+    /// The account's API key; derived from the seed when absent.
+    pub api_key: Option<String>,
+    /// The account's numbers, all on the default profile.
+    pub numbers: Vec<PhoneNumber>,
+    /// Whether media are served only to the account's bearer key. Telnyx's guide says so, real hosts do not.
+    pub media_auth: bool,
+    /// The name under which a media item carries its digest.
+    pub media_digest_key: MediaDigestKey,
+    /// How long media are kept on the sandbox's clock. Telnyx: 30 days.
+    pub media_lifetime: Duration,
+    /// HTTP status of media that are past their lifetime; 404 and 403 are both reported.
+    pub expired_media_status: u16,
+    /// Bytes of media kept; beyond it the oldest go, counted.
+    pub media_capacity_bytes: usize,
+    /// Whether `cc` holds plain strings, as the group page shows, or objects, as the API description says.
+    pub cc_as_strings: bool,
+    /// Time from acceptance of a message to `message.sent`.
+    pub sent_delay: Duration,
+    /// Time from `message.sent` to `message.finalized`.
+    pub finalized_delay: Duration,
+    /// HTTP status for an error code where the built-in one does not suit, as `("40300", 403)`.
+    pub error_statuses: BTreeMap<String, u16>,
+    /// Webhook attempts under way at one time.
+    pub concurrent_attempts: usize,
+    /// Events that may wait for delivery; beyond it texts are refused (40318 on Telnyx's API).
+    pub pending_capacity: usize,
+    /// Deliveries that are kept for reading; beyond it the oldest finished ones go, counted.
+    pub delivery_log_capacity: usize,
+    /// Messages that are kept for reading; beyond it the oldest go, counted.
+    pub message_log_capacity: usize,
+    /// Further `Host` names that requests may carry, besides loopback and the bound address.
+    pub allowed_hosts: Vec<String>,
+    /// Origin at which others reach the sandbox, used in media URLs; the bound address when absent.
+    pub public_url: Option<Url>,
+    /// Stops the sandbox's clock at a time; it then moves only when told to. Delays wait for that too.
+    pub frozen_at: Option<Timestamp>,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            seed: [0; 32],
+            webhook_url: None,
+            failover_url: None,
+            retry: RetrySettings::default(),
+            api_key: None,
+            numbers: vec![DEFAULT_NUMBER.parse().expect("the default number is E.164")],
+            media_auth: false,
+            media_digest_key: MediaDigestKey::HashSha256,
+            media_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
+            expired_media_status: 404,
+            media_capacity_bytes: 256 * 1024 * 1024,
+            cc_as_strings: false,
+            // Real receipts follow each other within some 40 ms.
+            sent_delay: Duration::from_millis(10),
+            finalized_delay: Duration::from_millis(30),
+            error_statuses: BTreeMap::new(),
+            concurrent_attempts: 64,
+            pending_capacity: 20_000,
+            delivery_log_capacity: 20_000,
+            message_log_capacity: 50_000,
+            allowed_hosts: Vec::new(),
+            public_url: None,
+            frozen_at: None,
+        }
+    }
+}
+
+/// How a webhook is tried. The default is Telnyx's guide: three tries at the primary URL, one at the failover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetrySettings {
+    /// Tries at the primary URL.
+    pub attempts_primary: u32,
+    /// Tries at the failover URL.
+    pub attempts_failover: u32,
+    /// Time for one try. The guide: two seconds.
+    pub timeout: Duration,
+    /// Pause after the first failed try; it doubles with each further one. Telnyx does not publish its own.
+    pub backoff: Duration,
+    /// Whether `meta.attempt` starts again at 1 at the failover URL.
+    pub attempt_restarts_at_failover: bool,
+    /// Whether only 200 counts as success, or any 2xx.
+    pub success_is_only_200: bool,
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self {
+            attempts_primary: 3,
+            attempts_failover: 1,
+            timeout: Duration::from_secs(2),
+            backoff: Duration::from_secs(1),
+            attempt_restarts_at_failover: false,
+            success_is_only_200: false,
+        }
+    }
+}
+
+/// Under which name a media item carries its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaDigestKey {
+    /// `hash_sha256`, as in all real inbound bodies.
+    HashSha256,
+    /// `sha256`, as in Telnyx's guide.
+    Sha256,
+}
+
+impl MediaDigestKey {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::HashSha256 => "hash_sha256",
+            Self::Sha256 => "sha256",
+        }
+    }
+}

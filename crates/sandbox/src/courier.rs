@@ -1,0 +1,210 @@
+//! Delivers events: takes due tries, a bounded number at a time, signs each afresh and posts it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, USER_AGENT};
+use inlet_telnyx::{SIGNATURE_HEADER, TIMESTAMP_HEADER};
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tracing::debug;
+
+use crate::delivery::{Attempt, AttemptError, DueTry, Next};
+use crate::event;
+use crate::fault::{FaultEffect, Subject};
+use crate::world::Shared;
+
+/// How much of a receiver's answer is kept (Telnyx's delivery records: up to 10 kB).
+const EXCERPT_BYTES: usize = 10_000;
+
+/// Runs until the sandbox is shut down.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let slots = Arc::new(Semaphore::new(shared.config.concurrent_attempts.max(1)));
+    while let Some(slot) = free_slot(&shared, &slots).await {
+        match take_due(&shared) {
+            Taken::Try(assignment) => {
+                shared.tracker.spawn(attempt(shared.clone(), assignment, slot));
+            }
+            Taken::NotBefore(due_at) => {
+                drop(slot);
+                tokio::select! {
+                    () = shared.due.notified() => {}
+                    () = shared.clock.wait_until(due_at) => {}
+                    () = shared.cancel.cancelled() => return,
+                }
+            }
+            Taken::Nothing => {
+                drop(slot);
+                tokio::select! {
+                    () = shared.due.notified() => {}
+                    () = shared.cancel.cancelled() => return,
+                }
+            }
+        }
+    }
+}
+
+/// One try, with the faults that strike it.
+struct Assignment {
+    due: DueTry,
+    epoch: u64,
+    foreign_key: bool,
+    age_seconds: u32,
+    altered: bool,
+}
+
+enum Taken {
+    Try(Box<Assignment>),
+    NotBefore(Timestamp),
+    Nothing,
+}
+
+/// What a receiver answered.
+struct Answer {
+    status: Option<u16>,
+    body: String,
+    error: Option<AttemptError>,
+}
+
+async fn free_slot(shared: &Shared, slots: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    tokio::select! {
+        slot = slots.clone().acquire_owned() => slot.ok(),
+        () = shared.cancel.cancelled() => None,
+    }
+}
+
+fn take_due(shared: &Shared) -> Taken {
+    let now = shared.clock.now();
+    shared.quietly(|world| match world.deliveries.take_due(now, &shared.config.retry) {
+        Next::Nothing => Taken::Nothing,
+        Next::NotBefore(due_at) => Taken::NotBefore(due_at),
+        Next::Try(due) => {
+            let subject = Subject { numbers: &due.numbers, event_type: Some(&due.event_type) };
+            let mut strike =
+                |pick: fn(&FaultEffect) -> Option<u32>| world.faults.strike(&mut world.random, subject, pick);
+            let foreign_key =
+                strike(|effect| matches!(effect, FaultEffect::WrongSignature {}).then_some(1)).is_some();
+            let altered =
+                strike(|effect| matches!(effect, FaultEffect::AlteredBody {}).then_some(1)).is_some();
+            let age_seconds = strike(|effect| match effect {
+                FaultEffect::StaleTimestamp { seconds } => Some(*seconds),
+                _ => None,
+            });
+            let age_seconds = age_seconds.unwrap_or(0);
+            let epoch = world.epoch;
+            Taken::Try(Box::new(Assignment { due: *due, epoch, foreign_key, age_seconds, altered }))
+        }
+    })
+}
+
+async fn attempt(shared: Arc<Shared>, assignment: Box<Assignment>, slot: OwnedSemaphorePermit) {
+    let started_at = shared.clock.now();
+    let timestamp = started_at.as_second() - i64::from(assignment.age_seconds);
+    let answer = tokio::select! {
+        answer = post(&shared, &assignment, timestamp) => answer,
+        () = shared.cancel.cancelled() => return,
+    };
+    let now = shared.clock.now();
+    let due = assignment.due;
+    let success = match shared.config.retry.success_is_only_200 {
+        true => answer.status == Some(200),
+        false => answer.status.is_some_and(|status| (200..300).contains(&status)),
+    };
+    debug!(
+        event.id = due.data["id"].as_str(),
+        attempt = due.number,
+        delivered = success,
+        "attempted a webhook"
+    );
+    let record = Attempt {
+        number: due.number,
+        copy: due.ticket.copy,
+        url: due.url,
+        timestamp,
+        started_at,
+        finished_at: now,
+        delivered: success,
+        response_status: answer.status,
+        response_body: answer.body,
+        error: answer.error,
+    };
+    drop(slot);
+    shared.change(|world| {
+        // After a reset the delivery is gone, and its number may belong to another.
+        if world.epoch == assignment.epoch {
+            world.deliveries.finish(due.ticket, record, now, &shared.config.retry);
+        }
+    });
+}
+
+async fn post(shared: &Shared, assignment: &Assignment, timestamp: i64) -> Answer {
+    let due = &assignment.due;
+    let mut body = event::body(&due.data, due.number, due.url.as_str());
+    let signature = shared.account.sign(timestamp, &body, assignment.foreign_key);
+    if assignment.altered {
+        // White space is the smallest change; a receiver that signs re-serialised JSON does not see it.
+        body.push(b'\n');
+    }
+    let deadline = Instant::now() + shared.config.retry.timeout;
+    let request = shared
+        .client
+        .post(due.url.clone())
+        .header(CONTENT_TYPE, "application/json")
+        .header(USER_AGENT, "telnyx-webhooks")
+        .header(SIGNATURE_HEADER, signature)
+        .header(TIMESTAMP_HEADER, timestamp.to_string())
+        .body(body);
+    match tokio::time::timeout_at(deadline, request.send()).await {
+        Ok(Ok(response)) => answered(response, deadline).await,
+        Ok(Err(error)) if error.is_connect() => no_answer("75002", "The connection failed"),
+        Ok(Err(_)) => no_answer("75000", "The connection ended without an answer"),
+        Err(_) => no_answer("75000", format!("No answer within {}", phrase(shared.config.retry.timeout))),
+    }
+}
+
+fn no_answer(code: &str, title: impl Into<String>) -> Answer {
+    Answer {
+        status: None,
+        body: String::new(),
+        error: Some(AttemptError { code: code.to_owned(), title: title.into() }),
+    }
+}
+
+// The status decides; what follows it is kept as far as it comes in time.
+async fn answered(mut response: reqwest::Response, deadline: Instant) -> Answer {
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    while body.len() < EXCERPT_BYTES {
+        match tokio::time::timeout_at(deadline, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+            _ => break,
+        }
+    }
+    body.truncate(EXCERPT_BYTES);
+    Answer {
+        status: Some(status),
+        body: String::from_utf8_lossy(&body).into_owned(),
+        error: status_error(status),
+    }
+}
+
+// Telnyx's delivery codes, by its error pages.
+fn status_error(status: u16) -> Option<AttemptError> {
+    let (code, title) = match status {
+        200 => return None,
+        201..300 => ("75299", "The receiver answered with another 2xx than 200"),
+        300..400 => ("75300", "The receiver redirected"),
+        400 => ("75400", "The receiver answered 400"),
+        404 => ("75404", "The receiver answered 404"),
+        401..500 => ("75499", "The receiver answered another 4xx"),
+        500 => ("75500", "The receiver answered 500"),
+        501..600 => ("75599", "The receiver answered another 5xx"),
+        _ => ("75000", "The receiver answered with an odd status"),
+    };
+    Some(AttemptError { code: code.to_owned(), title: title.to_owned() })
+}
+
+fn phrase(duration: Duration) -> String {
+    format!("{} ms", duration.as_millis())
+}

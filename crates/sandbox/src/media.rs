@@ -1,0 +1,109 @@
+//! The media host's content: attachments by path, for as long as they live.
+
+use std::collections::{HashMap, VecDeque};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::random::hex;
+
+/// One attachment that the sandbox serves.
+#[derive(Clone)]
+pub(crate) struct StoredMedia {
+    pub(crate) content_type: String,
+    pub(crate) data: Bytes,
+    pub(crate) sha256: String,
+    pub(crate) stored_at: Timestamp,
+    /// The numbers of its message, by which faults find it.
+    pub(crate) numbers: Vec<String>,
+}
+
+/// All attachments, up to a total size.
+pub(crate) struct MediaStore {
+    by_path: HashMap<String, StoredMedia>,
+    oldest_first: VecDeque<String>,
+    size_bytes: usize,
+    capacity_bytes: usize,
+    /// Attachments that had to go because the store was full.
+    pub(crate) dropped: u64,
+}
+
+impl MediaStore {
+    pub(crate) fn new(capacity_bytes: usize) -> Self {
+        Self {
+            by_path: HashMap::new(),
+            oldest_first: VecDeque::new(),
+            size_bytes: 0,
+            capacity_bytes,
+            dropped: 0,
+        }
+    }
+
+    pub(crate) fn find(&self, path: &str) -> Option<&StoredMedia> {
+        self.by_path.get(path)
+    }
+
+    /// Keeps an attachment under `<folder>/<sha256>.<ext>` and tells that path.
+    pub(crate) fn keep(&mut self, folder: &str, filename: Option<&str>, media: StoredMedia) -> String {
+        let path = format!("{folder}/{}.{}", media.sha256, extension(&media.content_type, filename));
+        self.size_bytes += media.data.len();
+        self.oldest_first.push_back(path.clone());
+        self.by_path.insert(path.clone(), media);
+        while self.size_bytes > self.capacity_bytes {
+            self.drop_oldest();
+        }
+        path
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(path) = self.oldest_first.pop_front() else { return };
+        if let Some(media) = self.by_path.remove(&path) {
+            self.size_bytes -= media.data.len();
+            self.dropped += 1;
+        }
+    }
+}
+
+/// Lowercase hexadecimal SHA-256.
+pub(crate) fn sha256(data: &[u8]) -> String {
+    hex(digest(&SHA256, data).as_ref())
+}
+
+// Real names carry an extension (`.jpeg`). A file name is only asked for its letters, never used as a path.
+fn extension(content_type: &str, filename: Option<&str>) -> String {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let known = match essence.as_str() {
+        "application/smil" => "smil",
+        "audio/mpeg" => "mp3",
+        "text/plain" => "txt",
+        "text/vcard" | "text/x-vcard" => "vcf",
+        "video/3gpp" => "3gp",
+        "video/quicktime" => "mov",
+        "image/svg+xml" => "svg",
+        "image/jpeg" | "image/png" | "image/gif" | "image/webp" | "video/mp4" | "audio/amr"
+        | "application/pdf" => essence.split('/').next_back().unwrap_or_default(),
+        _ => "",
+    };
+    if !known.is_empty() {
+        return known.to_owned();
+    }
+    let from_name =
+        filename.and_then(|name| name.rsplit_once('.')).map(|(_, extension)| extension.to_ascii_lowercase());
+    let harmless = |text: &String| {
+        (1..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    from_name.filter(harmless).unwrap_or_else(|| "bin".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions_come_from_the_type_and_never_contain_a_path() {
+        assert_eq!(extension("image/jpeg", Some("a.png")), "jpeg");
+        assert_eq!(extension("application/x-thing", Some("a.XYZ")), "xyz");
+        assert_eq!(extension("application/x-thing", Some("a./../etc")), "bin");
+    }
+}

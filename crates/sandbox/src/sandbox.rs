@@ -1,0 +1,163 @@
+//! Starts, steers and stops one sandbox.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use inlet_telnyx::{InvalidKey, PhoneNumber, PublicKey};
+use tokio::net::TcpListener;
+use tracing::info;
+use url::Url;
+
+use crate::account::Account;
+use crate::config::SandboxConfig;
+use crate::delivery::Delivery;
+use crate::fault::Fault;
+use crate::text::{InboundText, Injected, TextError};
+use crate::world::Shared;
+use crate::{courier, http};
+
+/// How long shutdown waits for requests under way before their tasks are left to their cancelled ends.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Why a sandbox does not start, or is not idle in time.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The seed gives no usable key; one in 2²⁵² does.
+    #[error("cannot derive a signing key from the seed")]
+    Key(#[from] InvalidKey),
+    /// The client that sends webhooks cannot be set up.
+    #[error("cannot set up the webhook client")]
+    Client(#[source] reqwest::Error),
+    /// Events still wait for delivery.
+    #[error("{pending} events were still on their way after {waited:?}")]
+    NotIdle {
+        /// Events that wait.
+        pending: usize,
+        /// How long was waited.
+        waited: Duration,
+    },
+}
+
+/// A running local Telnyx. Dropping it stops it; [`Sandbox::shutdown`] also waits until it has stopped.
+pub struct Sandbox {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+}
+
+impl Sandbox {
+    /// Listens, and answers from then on.
+    pub async fn start(config: SandboxConfig) -> Result<Self, SandboxError> {
+        let listen_error = |source| SandboxError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        let account = Account::derive(&config)?;
+        let client = webhook_client().map_err(SandboxError::Client)?;
+        let origin = match &config.public_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => format!("http://{address}"),
+        };
+        let shared = Arc::new(Shared::new(config, account, origin, client));
+        shared.tracker.spawn(http::serve(listener, shared.clone()));
+        shared.tracker.spawn(courier::run(shared.clone()));
+        info!(%address, "sandbox listens on {address}");
+        Ok(Self { shared, address })
+    }
+
+    /// The address that is listened on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The origin at which the sandbox is reached, without a final slash.
+    pub fn base_url(&self) -> String {
+        self.shared.origin.clone()
+    }
+
+    /// What `TELNYX_BASE_URL` should be.
+    pub fn api_url(&self) -> String {
+        format!("{}/v2", self.shared.origin)
+    }
+
+    /// The key that verifies the sandbox's webhooks.
+    pub fn public_key(&self) -> &PublicKey {
+        self.shared.account.public_key()
+    }
+
+    /// The key that `/v2` wants as bearer token.
+    pub fn api_key(&self) -> &str {
+        &self.shared.account.api_key
+    }
+
+    /// The account's numbers, in the configured order.
+    pub fn numbers(&self) -> Vec<PhoneNumber> {
+        self.shared.config.numbers.clone()
+    }
+
+    /// The id of the profile that all numbers are on.
+    pub fn messaging_profile_id(&self) -> &str {
+        &self.shared.account.default_profile_id
+    }
+
+    /// Points the profile's webhooks at a receiver, now and after every reset.
+    pub fn set_webhook_url(&self, url: Url) {
+        self.shared.set_webhook_url(url);
+    }
+
+    /// Texts one of the account's numbers.
+    pub async fn inject(&self, text: InboundText) -> Result<Injected, TextError> {
+        self.shared.receive_text(text)
+    }
+
+    /// The latest delivery of an event, with its attempts.
+    pub fn delivery(&self, event_id: &str) -> Option<Delivery> {
+        self.shared.read(|world| world.deliveries.find(event_id).cloned())
+    }
+
+    /// Replaces the active faults.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        self.shared.change(|world| world.faults.replace(faults));
+    }
+
+    /// Moves the sandbox's clock forward: media age, retries come due.
+    pub fn advance_clock(&self, by: Duration) {
+        self.shared.clock.advance(by);
+    }
+
+    /// Waits until no event is on its way.
+    pub async fn wait_idle(&self, limit: Duration) -> Result<(), SandboxError> {
+        let idle = self.shared.wait_for(limit, |world| (world.deliveries.pending() == 0).then_some(())).await;
+        let pending = self.shared.read(|world| world.deliveries.pending());
+        idle.ok_or(SandboxError::NotIdle { pending, waited: limit })
+    }
+
+    /// Stops: no new requests, attempts under way are given up, all tasks are awaited.
+    pub async fn shutdown(self) {
+        self.shared.cancel.cancel();
+        self.shared.tracker.close();
+        if tokio::time::timeout(GRACE, self.shared.tracker.wait()).await.is_err() {
+            tracing::warn!(tasks = self.shared.tracker.len(), "sandbox tasks did not end in time");
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.shared.cancel.cancel();
+    }
+}
+
+// A redirect is a failure for Telnyx, and a proxy would see what is meant for loopback.
+fn webhook_client() -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()
+}

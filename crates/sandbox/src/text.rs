@@ -1,0 +1,160 @@
+//! A text that somebody sends to one of the account's numbers, as the control API and tests ask for it.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// A text from a phone. Its sender is taken as it is, so that short codes and odd senders can be tried.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InboundText {
+    /// Who sends it.
+    pub from: String,
+    /// Which of the account's numbers gets it.
+    pub to: String,
+    /// What it says; a message of pictures alone has none.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Subject line of an MMS.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// The other participants of a group message.
+    #[serde(default)]
+    pub cc: Vec<String>,
+    /// Attachments.
+    #[serde(default)]
+    pub media: Vec<InboundMedia>,
+    /// Takes the place of the derived event id (`data.id`).
+    #[serde(default)]
+    pub data_id: Option<String>,
+    /// Takes the place of the derived message id (`payload.id`).
+    #[serde(default)]
+    pub payload_id: Option<String>,
+}
+
+impl InboundText {
+    /// A plain text.
+    pub fn new(from: impl Into<String>, to: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { from: from.into(), to: to.into(), text: Some(text.into()), ..Self::default() }
+    }
+
+    /// The same text with one more attachment.
+    pub fn with_media(mut self, media: InboundMedia) -> Self {
+        self.media.push(media);
+        self
+    }
+}
+
+// What people write stays out of logs and panics.
+impl fmt::Debug for InboundText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InboundText({} media)", self.media.len())
+    }
+}
+
+/// An attachment of an inbound text.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "MediaForm")]
+pub enum InboundMedia {
+    /// Bytes that the sandbox's media host serves.
+    Upload {
+        /// Gives the served name its extension when the type does not.
+        filename: Option<String>,
+        /// Declared and served type.
+        content_type: String,
+        /// The content.
+        data: Bytes,
+    },
+    /// A link that is handed on word for word, however hostile.
+    Link {
+        /// Where the media claims to be.
+        url: String,
+        /// Declared type.
+        content_type: Option<String>,
+        /// Declared size.
+        size: Option<i64>,
+        /// Declared digest.
+        sha256: Option<String>,
+    },
+}
+
+impl InboundMedia {
+    /// Bytes of a type, to be served by the sandbox.
+    pub fn upload(content_type: impl Into<String>, data: impl Into<Bytes>) -> Self {
+        Self::Upload { filename: None, content_type: content_type.into(), data: data.into() }
+    }
+}
+
+/// Both shapes of an attachment at once, so that a wrong one gets a clear message.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MediaForm {
+    filename: Option<String>,
+    content_type: Option<String>,
+    data: Option<String>,
+    url: Option<String>,
+    size: Option<i64>,
+    sha256: Option<String>,
+}
+
+/// An attachment is neither an upload nor a link.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum InvalidMedia {
+    #[error("media item needs either `data` with `content_type`, or `url`")]
+    Shape,
+    #[error("`data` of a media item is not padded standard base64")]
+    Base64,
+}
+
+impl TryFrom<MediaForm> for InboundMedia {
+    type Error = InvalidMedia;
+
+    fn try_from(form: MediaForm) -> Result<Self, Self::Error> {
+        match form {
+            MediaForm {
+                data: Some(data),
+                content_type: Some(content_type),
+                url: None,
+                filename,
+                size: None,
+                sha256: None,
+            } => {
+                let data = STANDARD.decode(data).map_err(|_| InvalidMedia::Base64)?.into();
+                Ok(Self::Upload { filename, content_type, data })
+            }
+            MediaForm { data: None, filename: None, url: Some(url), content_type, size, sha256 } => {
+                Ok(Self::Link { url, content_type, size, sha256 })
+            }
+            _ => Err(InvalidMedia::Shape),
+        }
+    }
+}
+
+/// What became of an injected text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Injected {
+    /// The message's id, `payload.id` of its event.
+    pub id: String,
+    /// The event's id, `data.id`.
+    pub event_id: String,
+}
+
+/// Why a text cannot be injected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// The recipient is not one of the account's numbers.
+    #[error("`{number}` is not a number of the sandbox's account")]
+    UnknownNumber {
+        /// The recipient as given.
+        number: String,
+    },
+    /// Too many events wait for delivery.
+    #[error("{pending} events wait for delivery already; wait until the sandbox is idle")]
+    QueueFull {
+        /// Events that wait.
+        pending: usize,
+    },
+}
