@@ -65,7 +65,7 @@ pub struct StoredEvent {
 pub struct EventFacts {
     /// `data.event_type`.
     pub event_type: Option<String>,
-    /// `data.payload.id` of message events.
+    /// `data.payload.id` of message events; of inbound ones without it, the event's own id.
     pub message_id: Option<String>,
     /// `data.occurred_at`, as written.
     pub occurred_at: Option<String>,

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use inlet_telnyx::PhoneNumber;
+use inlet_telnyx::{Address, PhoneNumber};
 
+use crate::clean::folded;
 use crate::event::Source;
 use crate::job::{UnknownWord, words};
 use crate::message::Message;
@@ -16,7 +17,7 @@ words! {
         OwnNumber = "own_number",
         /// The sender is a short code.
         ShortCode = "short_code",
-        /// The sender is alphanumeric, or missing.
+        /// The sender or our side is alphanumeric, or missing.
         NotANumber = "not_a_number",
         /// A group would get the answer.
         Group = "group",
@@ -87,13 +88,77 @@ pub struct GuardFacts {
     pub our_texts: Vec<String>,
 }
 
+// A shorter text may turn up in an answer by chance.
+const DISTINCT_CHARACTERS: usize = 8;
+
 /// Decides whether the automatic reply `text` to `message` may go out.
+///
+/// The reasons are looked for in the order of [`SkipReason`]: who the message is from and what it is, then what was
+/// sent before, then the answer itself.
 pub fn guard(
     message: &Message,
     text: &str,
     facts: &GuardFacts,
     limits: &GuardLimits,
 ) -> Result<(), SkipReason> {
-    let _ = (message, text, facts, limits);
-    todo!()
+    check_parties(message, facts, limits)?;
+    check_occasion(message, facts, limits)?;
+    check_budgets(facts, limits)?;
+    refuse_if(same_text(facts, limits), SkipReason::SameText)?;
+    refuse_if(is_echo(message, facts), SkipReason::Echo)?;
+    refuse_if(text.trim().is_empty(), SkipReason::EmptyText)
 }
+
+fn refuse_if(refused: bool, reason: SkipReason) -> Result<(), SkipReason> {
+    if refused { Err(reason) } else { Ok(()) }
+}
+
+fn check_parties(message: &Message, facts: &GuardFacts, limits: &GuardLimits) -> Result<(), SkipReason> {
+    let sender = Address::parse(&message.from);
+    let ours = message.to.first().map_or(Address::Empty, |to| Address::parse(&to.phone_number));
+    let configured = matches!(&sender, Address::Number(number) if limits.numbers.contains(number));
+    let same = sender == ours && sender != Address::Empty;
+    refuse_if(facts.sender_is_ours || configured || same, SkipReason::OwnNumber)?;
+    refuse_if(matches!(sender, Address::ShortCode(_)), SkipReason::ShortCode)?;
+    // Our side may be a short code, but an RCS agent cannot send an SMS.
+    refuse_if(is_nameless(&sender) || is_nameless(&ours), SkipReason::NotANumber)
+}
+
+fn is_nameless(address: &Address) -> bool {
+    matches!(address, Address::Alphanumeric(_) | Address::Empty)
+}
+
+fn check_occasion(message: &Message, facts: &GuardFacts, limits: &GuardLimits) -> Result<(), SkipReason> {
+    let unsigned = facts.source == Source::Unsigned || message.unsigned;
+    refuse_if(message.is_group(), SkipReason::Group)?;
+    refuse_if(message.autoresponse_type.is_some(), SkipReason::Autoresponse)?;
+    refuse_if(unsigned && !limits.answer_unsigned, SkipReason::Unsigned)?;
+    refuse_if(facts.source == Source::Backfill, SkipReason::Backfill)?;
+    refuse_if(facts.opted_out, SkipReason::OptedOut)
+}
+
+fn check_budgets(facts: &GuardFacts, limits: &GuardLimits) -> Result<(), SkipReason> {
+    let cooldown = limits.rules.get(&facts.rule).map_or(Duration::ZERO, |(cooldown, _)| *cooldown);
+    let cooling = facts.rule_last_at.is_some_and(|last_at| facts.now.since(last_at) < cooldown);
+    refuse_if(facts.pair_replies >= limits.pair_budget, SkipReason::PairBudget)?;
+    refuse_if(cooling, SkipReason::Cooldown)?;
+    refuse_if(facts.global_replies >= limits.global_cap, SkipReason::GlobalCap)
+}
+
+fn same_text(facts: &GuardFacts, limits: &GuardLimits) -> bool {
+    let limit = limits.rules.get(&facts.rule).map_or(1, |(_, limit)| *limit);
+    facts.same_text_answered >= i64::from(limit)
+}
+
+// Once this party has had an automatic answer, a quotation of any length counts: two gateways that answer
+// `{{ text }}!` would otherwise go on until their texts are long enough to be told apart.
+fn is_echo(message: &Message, facts: &GuardFacts) -> bool {
+    let theirs = message.text.as_deref().map(folded).unwrap_or_default();
+    facts.our_texts.iter().map(|ours| folded(ours)).any(|ours| {
+        let distinct = ours.chars().count() >= DISTINCT_CHARACTERS || facts.pair_replies > 0;
+        !ours.is_empty() && distinct && theirs.contains(&ours)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,12 @@
 //! Inlet's words, as types, and its rules, as pure functions: no I/O, no clock, no randomness of their own.
 
+mod clean;
 mod condition;
 mod conversation;
 mod destination;
 mod event;
 mod guard;
+mod inbound;
 mod intake;
 mod job;
 mod media;

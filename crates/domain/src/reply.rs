@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use inlet_telnyx::PhoneNumber;
+use inlet_telnyx::{Event, PhoneNumber};
 
-use crate::condition::{Condition, Template};
+use crate::clean::folded;
+use crate::condition::{Condition, ConditionError, Template, TemplateError};
 use crate::message::Message;
 
 /// A configured rule. All given parts must match; the first matching rule in the order of the configuration answers.
@@ -35,10 +36,49 @@ pub struct RuleMatch {
     pub text: String,
 }
 
+/// A rule could not be evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ReplyError {
+    /// Its expression failed; the rule does not match.
+    #[error(transparent)]
+    Condition(#[from] ConditionError),
+    /// It matches, but its text cannot be made.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
 impl ReplyRule {
-    /// Whether this rule answers the message. Errors of its expression are returned for reporting.
-    pub fn matches(&self, event: &inlet_telnyx::Event, message: &Message) -> bool {
-        let _ = (event, message);
-        todo!()
+    /// Whether this rule answers the message. An expression that fails counts as no match.
+    pub fn matches(&self, event: &Event, message: &Message) -> bool {
+        self.evaluate(event, message).unwrap_or(false)
+    }
+
+    /// The rule's answer; `None` where it does not match.
+    pub(crate) fn answer(&self, event: &Event, message: &Message) -> Result<Option<RuleMatch>, ReplyError> {
+        if !self.evaluate(event, message)? {
+            return Ok(None);
+        }
+        Ok(Some(RuleMatch { rule: self.name.clone(), text: self.text.render(message)? }))
+    }
+
+    fn evaluate(&self, event: &Event, message: &Message) -> Result<bool, ConditionError> {
+        if !self.is_for(message) || !self.has_keyword(message) {
+            return Ok(false);
+        }
+        self.when.as_ref().map_or(Ok(true), |when| when.holds(event, Some(message)))
+    }
+
+    fn is_for(&self, message: &Message) -> bool {
+        let ours = message.to.first().map(|recipient| recipient.phone_number.as_str());
+        self.numbers.is_empty() || self.numbers.iter().any(|number| Some(number.as_str()) == ours)
+    }
+
+    fn has_keyword(&self, message: &Message) -> bool {
+        let text = message.text.as_deref().map(folded);
+        self.keywords.is_empty()
+            || self.keywords.iter().any(|keyword| text.as_ref() == Some(&folded(keyword)))
     }
 }
+
+#[cfg(test)]
+mod tests;

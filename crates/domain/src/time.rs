@@ -48,6 +48,17 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// Reads a moment as Telnyx writes it: RFC 3339 in several precisions, and without a zone, which then is UTC.
+    pub(crate) fn read_leniently(text: &str) -> Option<Self> {
+        let text = text.trim();
+        text.parse().ok().or_else(|| {
+            let moment = jiff::tz::TimeZone::UTC.to_timestamp(text.parse().ok()?).ok()?;
+            Some(Self(moment.as_microsecond()))
+        })
+    }
+}
+
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
@@ -118,6 +129,23 @@ mod tests {
         let moment = Timestamp::from_micros(1_705_349_767_588_000);
         assert_eq!(moment.to_string(), "2024-01-15T20:16:07.588000Z");
         assert_eq!("2024-01-15T21:16:07.588+01:00".parse::<Timestamp>().unwrap(), moment);
+    }
+
+    #[test]
+    fn every_form_that_telnyx_has_used_is_read() {
+        for text in [
+            "2024-01-15T20:16:07.500+00:00",
+            "2024-01-15T20:16:07.5Z",
+            "2024-01-15T20:16:07.50+00:00",
+            "2024-01-15T20:16:07.500000",
+            " 2024-01-15 20:16:07.5Z ",
+        ] {
+            let read = Timestamp::read_leniently(text);
+            assert_eq!(read, Some(Timestamp::from_micros(1_705_349_767_500_000)), "{text}");
+        }
+        for text in ["", "date-time", "1705349767", "2024-01-15T25:00:00Z"] {
+            assert_eq!(Timestamp::read_leniently(text), None, "{text}");
+        }
     }
 
     #[test]
