@@ -1,6 +1,6 @@
 //! Expressions in `when` and templates in replies: compiled when the configuration is read, bounded by fuel.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -69,7 +69,7 @@ impl Condition {
         let variables = message.map(message_variables).into_iter().flatten();
         let event_type = (EVENT_TYPE, event.event_type.as_deref().map(Value::from));
         let defined = variables.chain([event_type]).filter_map(|(name, value)| Some((name, value?)));
-        let answer = self.expression.eval(Value::from_iter(defined)).map_err(|e| self.failure(&e))?;
+        let answer = self.expression.eval(context(defined)).map_err(|e| self.failure(&e))?;
         Ok(answer.is_true())
     }
 
@@ -116,7 +116,7 @@ impl Template {
         let template = self.environment.get_template(TEMPLATE_NAME).map_err(failure)?;
         let variables = message_variables(message).into_iter();
         let variables = variables.map(|(name, value)| (name, value.unwrap_or_else(|| Value::from(""))));
-        let text = template.render(Value::from_iter(variables)).map_err(failure)?;
+        let text = template.render(context(variables)).map_err(failure)?;
         let characters = text.chars().count();
         if characters > MAX_CHARACTERS {
             let reason = format!("the result has {characters} characters, more than {MAX_CHARACTERS}");
@@ -149,6 +149,10 @@ fn check_variables(used: &HashSet<String>, more: &[&str]) -> Result<(), String> 
     let Some(unknown) = unknown else { return Ok(()) };
     let names = [&MESSAGE_VARIABLES, more].concat();
     Err(format!("there is no variable `{unknown}`; there are `{}`", names.join("`, `")))
+}
+
+fn context(variables: impl Iterator<Item = (&'static str, Value)>) -> Value {
+    Value::from(variables.collect::<BTreeMap<_, _>>())
 }
 
 fn message_variables(message: &Message) -> [(&'static str, Option<Value>); 10] {

@@ -5,6 +5,8 @@ mod condition;
 mod conversation;
 mod destination;
 mod event;
+#[cfg(test)]
+mod fixture;
 mod guard;
 mod inbound;
 mod intake;
