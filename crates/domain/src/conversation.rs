@@ -52,3 +52,62 @@ pub struct Conversation {
     /// The text of its latest message.
     pub last_text: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{blank, inbound, recipient};
+
+    const OURS: &str = "+15550002222";
+    const ANN: &str = "+15550001111";
+    const BOB: &str = "+15550003333";
+
+    fn outbound(from: &str, to: &[&str]) -> Message {
+        let to = to.iter().map(|number| recipient(number)).collect();
+        Message { from: from.to_owned(), to, ..blank(Direction::Outbound) }
+    }
+
+    fn sides(message: &Message) -> Option<(String, String)> {
+        ConversationKey::of(message).map(|key| (key.ours, key.party))
+    }
+
+    fn pair(party: &str) -> Option<(String, String)> {
+        Some((OURS.to_owned(), party.to_owned()))
+    }
+
+    #[test]
+    fn both_directions_are_one_conversation() {
+        assert_eq!(sides(&inbound(ANN, OURS, "hi")), pair(ANN));
+        assert_eq!(sides(&outbound(OURS, &[ANN])), pair(ANN));
+        assert_eq!(sides(&inbound("22395", OURS, "code")), pair("22395"));
+    }
+
+    #[test]
+    fn group_is_one_conversation_whoever_writes() {
+        let both = format!("{ANN},{BOB}");
+        let copied = |cc: &[&str]| cc.iter().map(|number| (*number).to_owned()).collect::<Vec<_>>();
+        // Telnyx lists our own number among the others.
+        let from_ann = Message { cc: copied(&[BOB, OURS]), ..inbound(ANN, OURS, "hi") };
+        let from_bob = Message { cc: copied(&[ANN, ANN, ""]), ..inbound(BOB, OURS, "hi") };
+        let to_both = Message { to: vec![recipient(OURS), recipient(ANN)], ..inbound(BOB, OURS, "hi") };
+        for message in [from_ann, from_bob, to_both, outbound(OURS, &[BOB, ANN])] {
+            assert_eq!(sides(&message), pair(&both));
+        }
+    }
+
+    #[test]
+    fn missing_side_is_no_conversation() {
+        let nobody = Message { to: Vec::new(), ..inbound(ANN, OURS, "hi") };
+        for message in [
+            nobody,
+            inbound("", OURS, "hi"),
+            inbound(ANN, "", "hi"),
+            inbound(OURS, OURS, "to ourselves"),
+            outbound("", &[ANN]),
+            outbound(OURS, &[]),
+            outbound(OURS, &["", OURS]),
+        ] {
+            assert_eq!(sides(&message), None, "{message:?}");
+        }
+    }
+}
