@@ -8,6 +8,7 @@ use inlet_telnyx::{SIGNATURE_HEADER, TIMESTAMP_HEADER};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::delivery::{Attempt, AttemptError, DueTry, Next};
@@ -48,7 +49,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 /// One try, with the faults that strike it.
 struct Assignment {
     due: DueTry,
-    epoch: u64,
+    life: CancellationToken,
     foreign_key: bool,
     age_seconds: u32,
     altered: bool,
@@ -92,8 +93,8 @@ fn take_due(shared: &Shared) -> Taken {
                 _ => None,
             });
             let age_seconds = age_seconds.unwrap_or(0);
-            let epoch = world.epoch;
-            Taken::Try(Box::new(Assignment { due: *due, epoch, foreign_key, age_seconds, altered }))
+            let life = world.life.clone();
+            Taken::Try(Box::new(Assignment { due: *due, life, foreign_key, age_seconds, altered }))
         }
     })
 }
@@ -103,7 +104,7 @@ async fn attempt(shared: Arc<Shared>, assignment: Box<Assignment>, slot: OwnedSe
     let timestamp = started_at.as_second() - i64::from(assignment.age_seconds);
     let answer = tokio::select! {
         answer = post(&shared, &assignment, timestamp) => answer,
-        () = shared.cancel.cancelled() => return,
+        () = assignment.life.cancelled() => return,
     };
     let now = shared.clock.now();
     let due = assignment.due;
@@ -132,7 +133,7 @@ async fn attempt(shared: Arc<Shared>, assignment: Box<Assignment>, slot: OwnedSe
     drop(slot);
     shared.change(|world| {
         // After a reset the delivery is gone, and its number may belong to another.
-        if world.epoch == assignment.epoch {
+        if !assignment.life.is_cancelled() {
             world.deliveries.finish(due.ticket, record, now, &shared.config.retry);
         }
     });

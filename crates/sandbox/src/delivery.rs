@@ -1,11 +1,12 @@
 //! The events on their way to a receiver, and the log of every attempt.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use url::Url;
 
 use crate::clock;
@@ -50,8 +51,8 @@ pub struct Delivery {
     /// When its delivery ended.
     #[serde(serialize_with = "clock::serialize_some")]
     pub finished_at: Option<Timestamp>,
-    /// The event's `data`, the same at each attempt.
-    pub data: Value,
+    // Kept as text, which takes a fifth of the memory of a tree.
+    data: Box<RawValue>,
     /// Attempts in the order in which they ended.
     pub attempts: Vec<Attempt>,
     #[serde(skip)]
@@ -171,6 +172,7 @@ pub(crate) enum Next {
 pub(crate) struct DeliveryLog {
     deliveries: BTreeMap<u64, Delivery>,
     waiting: BinaryHeap<Reverse<Ticket>>,
+    ended_first: VecDeque<u64>,
     next_sequence: u64,
     next_order: u64,
     pending: usize,
@@ -184,6 +186,7 @@ impl DeliveryLog {
         Self {
             deliveries: BTreeMap::new(),
             waiting: BinaryHeap::new(),
+            ended_first: VecDeque::new(),
             next_sequence: 1,
             next_order: 0,
             pending: 0,
@@ -215,7 +218,9 @@ impl DeliveryLog {
             (None, false) => Some(DeliveryStatus::NoUrl),
             (Some(_), false) => None,
         };
-        if ended.is_none() {
+        if ended.is_some() {
+            self.ended_first.push_back(sequence);
+        } else {
             self.pending += 1;
             for copy in 0..event.copies {
                 self.wait(Ticket { due_at: event.due_at, order: 0, delivery: sequence, copy, tries: 0 });
@@ -265,7 +270,7 @@ impl DeliveryLog {
             ticket,
             url,
             number,
-            data: delivery.data.clone(),
+            data: delivery.data(),
             event_type: delivery.event_type.clone(),
             numbers: delivery.numbers.clone(),
         })
@@ -285,14 +290,14 @@ impl DeliveryLog {
         }
         delivery.finished_at = Some(now);
         self.pending -= 1;
+        self.ended_first.push_back(ticket.delivery);
         self.make_room();
     }
 
     // Deliveries under way stay however full the log is; `pending_capacity` bounds those.
     fn make_room(&mut self) {
         while self.deliveries.len() > self.capacity {
-            let finished = self.deliveries.iter().find(|(_, delivery)| delivery.outstanding == 0);
-            let Some((&sequence, _)) = finished else { return };
+            let Some(sequence) = self.ended_first.pop_front() else { return };
             self.deliveries.remove(&sequence);
             self.dropped += 1;
         }
@@ -310,7 +315,7 @@ fn opened(event: NewEvent, sequence: u64, ended: Option<DeliveryStatus>, now: Ti
         failover_url: event.route.failover,
         started_at: now,
         finished_at: ended.map(|_| now),
-        data: event.data,
+        data: serde_json::value::to_raw_value(&event.data).expect("a JSON value always serialises"),
         attempts: Vec::new(),
         numbers: event.numbers,
         outstanding: if ended.is_some() { 0 } else { event.copies },
@@ -318,6 +323,11 @@ fn opened(event: NewEvent, sequence: u64, ended: Option<DeliveryStatus>, now: Ti
 }
 
 impl Delivery {
+    /// The event's `data`, the same at each attempt.
+    pub fn data(&self) -> Value {
+        serde_json::from_str(self.data.get()).expect("kept as the text of a JSON value")
+    }
+
     fn route(&self) -> Route {
         Route { primary: self.url.clone(), failover: self.failover_url.clone() }
     }

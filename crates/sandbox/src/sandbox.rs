@@ -124,6 +124,11 @@ impl Sandbox {
         self.shared.read(|world| world.deliveries.find(event_id).cloned())
     }
 
+    /// The deliveries that are kept, oldest first.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.shared.read(|world| world.deliveries.all_after(0).cloned().collect())
+    }
+
     /// Replaces the active faults.
     pub fn set_faults(&self, faults: Vec<Fault>) {
         self.shared.change(|world| world.faults.replace(faults));

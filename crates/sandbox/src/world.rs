@@ -33,12 +33,12 @@ pub(crate) struct World {
     pub(crate) deliveries: DeliveryLog,
     pub(crate) faults: FaultList,
     pub(crate) idempotency: IdempotencyTable,
-    /// Counts resets, so that work begun before one does not report after it.
-    pub(crate) epoch: u64,
+    /// Cancelled by the reset that ends this state, and by shutdown: work begun under it stops and reports nothing.
+    pub(crate) life: CancellationToken,
 }
 
 impl World {
-    fn new(config: &SandboxConfig, profile: Profile, random: Randomness, epoch: u64) -> Self {
+    fn new(config: &SandboxConfig, profile: Profile, random: Randomness, life: CancellationToken) -> Self {
         Self {
             random,
             profiles: vec![profile],
@@ -48,7 +48,7 @@ impl World {
             deliveries: DeliveryLog::new(config.delivery_log_capacity),
             faults: FaultList::default(),
             idempotency: IdempotencyTable::default(),
-            epoch,
+            life,
         }
     }
 
@@ -88,11 +88,12 @@ impl Shared {
         let clock = Clock::new(config.frozen_at);
         let random = Randomness::new(config.seed);
         let profile = default_profile(&config, &account, config.webhook_url.clone(), clock.now());
+        let cancel = CancellationToken::new();
         Self {
-            world: Mutex::new(World::new(&config, profile, random, 0)),
+            world: Mutex::new(World::new(&config, profile, random, cancel.child_token())),
             webhook_url: Mutex::new(config.webhook_url.clone()),
             changed: watch::Sender::new(()),
-            cancel: CancellationToken::new(),
+            cancel,
             tracker: TaskTracker::new(),
             due: Notify::new(),
             config,
@@ -136,6 +137,8 @@ impl Shared {
             }
         };
         tokio::select! {
+            // What is there already is found even when there is no time to wait.
+            biased;
             found = found => Some(found),
             () = tokio::time::sleep(limit) => None,
             () = self.cancel.cancelled() => None,
@@ -161,9 +164,10 @@ impl Shared {
         let url = self.webhook_url.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let profile = default_profile(&self.config, &self.account, url, self.clock.now());
         self.change(|world| {
+            world.life.cancel();
             let fresh = Randomness::new(self.config.seed);
             let random = if restart_ids { fresh } else { std::mem::replace(&mut world.random, fresh) };
-            *world = World::new(&self.config, profile, random, world.epoch + 1);
+            *world = World::new(&self.config, profile, random, self.cancel.child_token());
         });
     }
 

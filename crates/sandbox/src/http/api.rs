@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::fault::{FaultEffect, Subject};
 use crate::http::accept::CutConnection;
@@ -75,7 +77,8 @@ async fn show_message(State(shared): State<Arc<Shared>>, Path(id): Path<String>)
     }
 }
 
-async fn send_message(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn send_message(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Body) -> Response {
+    let Ok(body) = body else { return refuse(&too_large(), &shared) };
     let key = headers.get(IDEMPOTENCY_KEY).map(|value| IdempotencyKey::parse(value.as_bytes())).transpose();
     let running = match key.and_then(|key| Running::begin(&shared, key, &body)) {
         Err(refusal) => return refuse(&refusal, &shared),
@@ -98,6 +101,14 @@ async fn send_message(State(shared): State<Arc<Shared>>, headers: HeaderMap, bod
     }
 }
 
+/// A body within its limit, or the reason why it is not.
+pub(crate) type Body = Result<Bytes, BytesRejection>;
+
+/// The answer to a body that is too large or broke off.
+pub(crate) fn too_large() -> Refusal {
+    Refusal::new("10025", format!("The request body is incomplete or longer than {MAX_BODY} bytes."))
+}
+
 fn send(shared: &Shared, world: &mut World, body: &[u8]) -> Result<Value, Refusal> {
     let request = SendRequest::check(&json_object(body)?, world, shared)?;
     let message = shared.accept(world, request)?;
@@ -108,7 +119,7 @@ fn send(shared: &Shared, world: &mut World, body: &[u8]) -> Result<Value, Refusa
 struct Running {
     shared: Arc<Shared>,
     key: Option<IdempotencyKey>,
-    epoch: u64,
+    life: CancellationToken,
 }
 
 enum Begun {
@@ -119,14 +130,14 @@ enum Begun {
 impl Running {
     fn begin(shared: &Arc<Shared>, key: Option<IdempotencyKey>, body: &[u8]) -> Result<Begun, Refusal> {
         let now = shared.clock.now();
-        let (verdict, epoch) = shared.quietly(|world| {
+        let (verdict, life) = shared.quietly(|world| {
             let verdict =
                 key.as_ref().map_or(Ok(Verdict::Run), |key| world.idempotency.begin(key, body, now));
-            (verdict, world.epoch)
+            (verdict, world.life.clone())
         });
         match verdict? {
             Verdict::Replay(answer) => Ok(Begun::Replay(answer)),
-            Verdict::Run => Ok(Begun::Running(Self { shared: shared.clone(), key, epoch })),
+            Verdict::Run => Ok(Begun::Running(Self { shared: shared.clone(), key, life })),
         }
     }
 
@@ -137,7 +148,7 @@ impl Running {
     fn finish(&self, finish: impl FnOnce(&mut World, &IdempotencyKey)) {
         let Some(key) = &self.key else { return };
         self.shared.quietly(|world| {
-            if world.epoch == self.epoch {
+            if !self.life.is_cancelled() {
                 finish(world, key);
             }
         });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
@@ -49,10 +49,11 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
         .layer(from_fn_with_state(shared, key_beyond_loopback))
 }
 
+type Body = Result<Bytes, BytesRejection>;
 type MaybeQuery<T> = Result<Query<T>, QueryRejection>;
 
-async fn inject_text(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    let injected = read_json::<InboundText>(&body).and_then(|text| Ok(shared.receive_text(text)?));
+async fn inject_text(State(shared): State<Arc<Shared>>, body: Body) -> Response {
+    let injected = read_json::<InboundText>(body).and_then(|text| Ok(shared.receive_text(text)?));
     match injected {
         Ok(injected) => (StatusCode::ACCEPTED, Json(injected)).into_response(),
         Err(problem) => problem.respond(&shared),
@@ -161,8 +162,8 @@ struct WaitRequest {
     timeout_ms: u64,
 }
 
-async fn wait_idle(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    let timeout = match read_json::<WaitRequest>(&body) {
+async fn wait_idle(State(shared): State<Arc<Shared>>, body: Body) -> Response {
+    let timeout = match read_json::<WaitRequest>(body) {
         Ok(request) => limited(request.timeout_ms),
         Err(problem) => return problem.respond(&shared),
     };
@@ -186,8 +187,8 @@ struct AdvanceRequest {
     seconds: u64,
 }
 
-async fn advance_clock(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    match read_json::<AdvanceRequest>(&body) {
+async fn advance_clock(State(shared): State<Arc<Shared>>, body: Body) -> Response {
+    match read_json::<AdvanceRequest>(body) {
         Ok(AdvanceRequest { seconds }) if seconds <= MAX_ADVANCE_SECONDS => {
             shared.clock.advance(Duration::from_secs(seconds));
             Json(json!({ "now": clock::rfc3339(shared.clock.now()) })).into_response()
@@ -208,8 +209,8 @@ struct FaultsRequest {
     data: Vec<Fault>,
 }
 
-async fn replace_faults(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    match read_json::<FaultsRequest>(&body) {
+async fn replace_faults(State(shared): State<Arc<Shared>>, body: Body) -> Response {
+    match read_json::<FaultsRequest>(body) {
         Ok(FaultsRequest { data }) => {
             shared.change(|world| world.faults.replace(data));
             list_faults(State(shared)).await
@@ -230,8 +231,9 @@ struct ResetRequest {
     restart_ids: bool,
 }
 
-async fn reset(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    let request = if body.is_empty() { Ok(ResetRequest::default()) } else { read_json(&body) };
+async fn reset(State(shared): State<Arc<Shared>>, body: Body) -> Response {
+    let is_empty = body.as_ref().is_ok_and(Bytes::is_empty);
+    let request = if is_empty { Ok(ResetRequest::default()) } else { read_json(body) };
     match request {
         Ok(ResetRequest { restart_ids }) => {
             shared.reset(restart_ids);

@@ -14,7 +14,7 @@ use crate::world::Shared;
 
 /// Lets a request through, or answers it.
 pub(crate) async fn check(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
+    let host = only_host(request.headers()).unwrap_or_default().to_owned();
     if !is_own_host(&host, &shared) {
         let detail = "the `Host` header names neither loopback nor the sandbox's address".to_owned();
         return Problem::new(Code::ForeignHost, detail).respond(&shared);
@@ -46,6 +46,12 @@ pub(crate) fn has_key(headers: &HeaderMap, shared: &Shared) -> bool {
     let (token, key) = (token.trim().as_bytes(), shared.account.api_key.as_bytes());
     scheme.eq_ignore_ascii_case("bearer")
         && aws_lc_rs::constant_time::verify_slices_are_equal(token, key).is_ok()
+}
+
+fn only_host(headers: &HeaderMap) -> Option<&str> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let first = hosts.next()?.to_str().ok()?;
+    if hosts.next().is_none() { Some(first) } else { None }
 }
 
 // The port plays no part: what matters is that a name somebody else controls does not lead here.

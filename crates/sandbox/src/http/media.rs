@@ -106,9 +106,16 @@ fn slow(data: Bytes, bytes_per_second: u32) -> Body {
     }))
 }
 
+// The pause lets the first half reach the wire; without it the cut would overtake it.
 fn truncated(data: &Bytes) -> Body {
     let half = data.slice(..data.len() / 2);
-    Body::from_stream(stream::iter([Ok(half), Err(io::Error::other("the media is cut short on request"))]))
+    Body::from_stream(stream::unfold(Some(half), |half| async {
+        if let Some(half) = half {
+            return Some((Ok(half), None));
+        }
+        tokio::task::yield_now().await;
+        Some((Err(io::Error::other("the media is cut short on request")), None))
+    }))
 }
 
 fn not_found() -> Response {

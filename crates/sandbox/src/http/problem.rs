@@ -1,7 +1,9 @@
 //! Error bodies of the control API: RFC 9457 with a stable code.
 
 use axum::Json;
+use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use serde::de::DeserializeOwned;
@@ -16,6 +18,7 @@ pub(crate) enum Code {
     ForeignHost,
     ForeignOrigin,
     Unauthorized,
+    BodyTooLarge,
     InvalidBody,
     InvalidQuery,
     UnknownNumber,
@@ -31,6 +34,7 @@ impl Code {
             Self::ForeignHost => ("foreign_host", 421, "Host is not the sandbox's"),
             Self::ForeignOrigin => ("foreign_origin", 403, "Origin is not the sandbox's"),
             Self::Unauthorized => ("unauthorized", 401, "API key is missing or wrong"),
+            Self::BodyTooLarge => ("body_too_large", 413, "Body is too large"),
             Self::InvalidBody => ("invalid_body", 422, "Body is not understood"),
             Self::InvalidQuery => ("invalid_query", 422, "Query is not understood"),
             Self::UnknownNumber => ("unknown_number", 422, "Number is not the account's"),
@@ -79,7 +83,8 @@ impl From<TextError> for Problem {
 }
 
 /// Reads a JSON body, or says what is wrong with it.
-pub(crate) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body)
+pub(crate) fn read_json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
+    let body = body.map_err(|rejection| Problem::new(Code::BodyTooLarge, rejection.body_text()))?;
+    serde_json::from_slice(&body)
         .map_err(|error| Problem::new(Code::InvalidBody, format!("body is not understood: {error}")))
 }

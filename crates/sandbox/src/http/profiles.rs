@@ -6,10 +6,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::http::api::refuse;
+use crate::http::api::{Body, refuse, too_large};
 use crate::profile::Profile;
 use crate::refusal::Refusal;
 use crate::send_request::json_object;
@@ -38,8 +37,9 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<Strin
 pub(crate) async fn change(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
-    body: Bytes,
+    body: Body,
 ) -> Response {
+    let Ok(body) = body else { return refuse(&too_large(), &shared) };
     let now = shared.clock.now();
     let changed = json_object(&body).and_then(|changes| {
         shared.change(|world| {
