@@ -1,1 +1,29 @@
-//! Placeholder.
+//! Routes events, claims jobs and runs them: the only crate that causes effects.
+//!
+//! Three loops ([`Engine::start`]) meet the rest of Inlet only in the store: `router` turns events into jobs,
+//! `dispatch` claims due jobs and has each run under a lease, `maintenance` returns lost leases and purges.
+//! A new destination begins in `destinations.rs`; whatever goes out goes through `outbound.rs`.
+
+mod breaker;
+mod config;
+mod deliver;
+mod destinations;
+mod dispatch;
+mod engine;
+mod job_run;
+mod lanes;
+mod maintenance;
+mod media;
+mod metrics;
+mod outbound;
+mod report;
+mod router;
+mod secret;
+mod send;
+mod telnyx_api;
+mod wake;
+
+pub use config::{EngineConfig, MediaConfig, SendConfig, TelnyxConfig};
+pub use destinations::DestinationError;
+pub use engine::{Engine, EngineError};
+pub use secret::{InvalidSecret, new_secret};

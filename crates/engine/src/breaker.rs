@@ -1,0 +1,150 @@
+//! Decides how much of a failing destination's work is tried: all of it, or one probe now and then. Pure.
+//!
+//! ```text
+//!  closed ── 5 failures in a row ──► open ── success, or a person's retry ──► closed
+//!                                     │ one probe at a time; after each failed one the pause doubles: 1 s … 60 s
+//! ```
+//!
+//! It never discards and never moves a job's due time: a due job waits for the next probe.
+
+use std::time::Duration;
+
+use inlet_domain::Timestamp;
+
+/// Failures in a row after which a destination counts as down.
+const FAILURES_TO_OPEN: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// One destination's breaker.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Breaker {
+    failures: u32,
+    open: Option<Open>,
+    // The last retry by hand that was taken into account.
+    retried_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Open {
+    since: Timestamp,
+    pause: Duration,
+    probe_at: Timestamp,
+}
+
+impl Breaker {
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// How many more jobs may be started, given how many run and how many could.
+    pub(crate) fn allows(&self, running: u32, concurrency: u32, now: Timestamp) -> u32 {
+        match &self.open {
+            None => concurrency.saturating_sub(running),
+            Some(open) => u32::from(running == 0 && now >= open.probe_at),
+        }
+    }
+
+    /// When the next probe is due, while open.
+    pub(crate) fn probe_at(&self) -> Option<Timestamp> {
+        self.open.as_ref().map(|open| open.probe_at)
+    }
+
+    pub(crate) fn succeeded(&mut self) {
+        self.failures = 0;
+        self.open = None;
+    }
+
+    pub(crate) fn failed(&mut self, now: Timestamp) {
+        self.failures = self.failures.saturating_add(1);
+        if let Some(open) = &mut self.open {
+            // Jobs that began before the opening end after it; they are not probes.
+            if now >= open.probe_at {
+                open.pause = (open.pause * 2).min(LONGEST_PAUSE);
+                open.probe_at = now.after(open.pause);
+            }
+        } else if self.failures >= FAILURES_TO_OPEN {
+            self.open = Some(Open { since: now, pause: FIRST_PAUSE, probe_at: now.after(FIRST_PAUSE) });
+        }
+    }
+
+    /// A person asked for a retry at this moment: whatever opened the breaker before is forgotten.
+    pub(crate) fn retried(&mut self, at: Timestamp) {
+        let is_news = self.retried_at.is_none_or(|seen| at > seen);
+        self.retried_at = self.retried_at.max(Some(at));
+        if is_news && self.open.as_ref().is_some_and(|open| at >= open.since) {
+            self.succeeded();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn opened_at_zero() -> Breaker {
+        let mut breaker = Breaker::default();
+        (0..FAILURES_TO_OPEN).for_each(|_| breaker.failed(second(0)));
+        assert!(breaker.is_open());
+        breaker
+    }
+
+    #[test]
+    fn failures_that_a_success_interrupts_do_not_open_it() {
+        let mut breaker = Breaker::default();
+        for _ in 0..3 {
+            (1..FAILURES_TO_OPEN).for_each(|_| breaker.failed(second(0)));
+            breaker.succeeded();
+        }
+        assert_eq!(breaker.allows(3, 10, second(0)), 7);
+    }
+
+    #[test]
+    fn an_open_one_allows_a_single_probe_after_its_pause() {
+        let breaker = opened_at_zero();
+        assert_eq!(breaker.allows(0, 10, second(0)), 0);
+        assert_eq!(breaker.allows(0, 10, second(1)), 1);
+        assert_eq!(breaker.allows(1, 10, second(1)), 0);
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_minute_and_never_end() {
+        let mut breaker = opened_at_zero();
+        let mut now = second(0);
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            let probe = breaker.probe_at().unwrap();
+            pauses.push(probe.since(now).as_secs());
+            now = probe;
+            breaker.failed(now);
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        breaker.succeeded();
+        assert_eq!(breaker.allows(0, 10, now), 10);
+    }
+
+    #[test]
+    fn stragglers_from_before_the_opening_do_not_stretch_the_pause() {
+        let mut breaker = opened_at_zero();
+        (0..20).for_each(|_| breaker.failed(second(0)));
+        assert_eq!(breaker.probe_at(), Some(second(1)));
+    }
+
+    #[test]
+    fn only_a_newer_retry_by_hand_closes_it() {
+        let mut breaker = Breaker::default();
+        breaker.retried(second(-1));
+        (0..FAILURES_TO_OPEN).for_each(|_| breaker.failed(second(0)));
+        breaker.retried(second(-1));
+        assert!(breaker.is_open());
+        breaker.retried(second(0));
+        assert!(!breaker.is_open());
+        (0..FAILURES_TO_OPEN).for_each(|_| breaker.failed(second(0)));
+        breaker.retried(second(0));
+        assert!(breaker.is_open(), "one retry by hand closes it once");
+    }
+}

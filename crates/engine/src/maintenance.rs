@@ -1,0 +1,101 @@
+//! Keeps house: returns jobs whose lease has ended, makes the jobs of replays, deletes finished jobs after their time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use inlet_domain::Clock;
+use inlet_store::{Store, StoreError};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::metrics::Metrics;
+use crate::wake::Wake;
+
+const EXPIRE_EVERY: Duration = Duration::from_secs(5);
+const PURGE_EVERY: Duration = Duration::from_secs(60);
+// Small steps: each holds the only writer.
+const REPLAY_STEP: u32 = 500;
+const PURGE_STEP: u32 = 500;
+
+/// The housekeeping loop.
+pub(crate) struct Maintenance {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) wake: Wake,
+    pub(crate) poll: Duration,
+    pub(crate) keep_jobs: Option<Duration>,
+}
+
+impl Maintenance {
+    pub(crate) async fn run(self) {
+        let (mut expired_at, mut purged_at) = (None, None);
+        while self.wake.pause(self.poll).await {
+            match self.tick(&mut expired_at, &mut purged_at).await {
+                Ok(()) => {}
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    self.metrics.store_errors.inc();
+                    warn!(%error, "housekeeping failed, will try again: {error}");
+                }
+            }
+        }
+    }
+
+    async fn tick(
+        &self,
+        expired_at: &mut Option<Instant>,
+        purged_at: &mut Option<Instant>,
+    ) -> Result<(), StoreError> {
+        if is_due(expired_at, EXPIRE_EVERY.min(self.poll * 5)) {
+            self.expire().await?;
+        }
+        while self.store.advance_replays(REPLAY_STEP, self.clock.now()).await? && !self.wake.stopped() {}
+        if is_due(purged_at, PURGE_EVERY) {
+            self.purge().await?;
+        }
+        Ok(())
+    }
+
+    async fn expire(&self) -> Result<(), StoreError> {
+        let progress = self.store.expire_leases(self.clock.now()).await?;
+        self.metrics.leases_expired.inc_by(progress.returned.into());
+        self.metrics.sends_lost.inc_by(progress.unknown.into());
+        if progress.returned > 0 {
+            warn!(
+                count = progress.returned,
+                "leases of {} jobs ended; they are tried again", progress.returned
+            );
+        }
+        if progress.unknown > 0 {
+            warn!(count = progress.unknown, "{} messages may or may not have been sent", progress.unknown);
+        }
+        Ok(())
+    }
+
+    async fn purge(&self) -> Result<(), StoreError> {
+        let Some(keep_jobs) = self.keep_jobs else { return Ok(()) };
+        let before = self.clock.now().before(keep_jobs);
+        let mut total = 0;
+        while !self.wake.stopped() {
+            let purged = self.store.purge_jobs(before, PURGE_STEP).await?;
+            total += u64::from(purged);
+            if purged < PURGE_STEP {
+                break;
+            }
+        }
+        self.metrics.jobs_purged.inc_by(total);
+        if total > 0 {
+            info!(count = total, "deleted {total} finished jobs from before {before}");
+        }
+        Ok(())
+    }
+}
+
+fn is_due(last: &mut Option<Instant>, every: Duration) -> bool {
+    let due = last.is_none_or(|at| at.elapsed() >= every);
+    if due {
+        *last = Some(Instant::now());
+    }
+    due
+}
