@@ -2,9 +2,10 @@
 
 use inlet_telnyx::PhoneNumber;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::clock;
-use crate::delivery::{NewEvent, Route};
+use crate::delivery::{Content, NewEvent, Route};
 use crate::event;
 use crate::fault::{CarrierOutcome, FaultEffect, Subject};
 use crate::keyword::Keyword;
@@ -13,7 +14,7 @@ use crate::message::{Direction, Journey, Message, MessageMedia, Stage};
 use crate::profile::Profile;
 use crate::refusal::{Refusal, delivery_error};
 use crate::send_request::SendRequest;
-use crate::text::{InboundMedia, InboundText, Injected, TextError};
+use crate::text::{InboundMedia, InboundText, Injected, RawEvent, TextError};
 use crate::world::{Shared, World};
 
 impl Shared {
@@ -46,6 +47,35 @@ impl Shared {
         self.hand_over(world, &message);
         world.messages.push(message.clone());
         Ok(message)
+    }
+
+    /// Sends bytes as they are, signed, to a URL or to where the default profile's webhooks go.
+    pub(crate) fn send_raw(&self, raw: RawEvent) -> Result<Injected, TextError> {
+        let body: Value = serde_json::from_slice(&raw.body).unwrap_or_default();
+        let named = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let now = self.clock.now();
+        self.change(|world| {
+            self.check_queue(world)?;
+            let route = match (raw.url, world.profile(&self.account.default_profile_id)) {
+                (None, Some(own)) => Route::new(own.webhook_url.clone(), own.webhook_failover_url.clone()),
+                (url, _) => Route::new(url, None),
+            };
+            // The labels in the log are the body's own where it has them.
+            let event = NewEvent {
+                event_id: named("/data/id").unwrap_or_else(|| world.random.uuid("event")),
+                event_type: named("/data/event_type").unwrap_or_else(|| "raw".to_owned()),
+                message_id: named("/data/payload/id").unwrap_or_default(),
+                content: Content::Raw(raw.body),
+                due_at: now,
+                copies: 1,
+                numbers: Vec::new(),
+                is_dropped: false,
+                route,
+            };
+            let injected = Injected { id: event.message_id.clone(), event_id: event.event_id.clone() };
+            world.deliveries.push(event, now);
+            Ok(injected)
+        })
     }
 
     fn check_queue(&self, world: &World) -> Result<(), TextError> {
@@ -278,9 +308,9 @@ impl Shared {
         });
         let payload = message.payload(occasion.stage, &self.view());
         let event = NewEvent {
-            data: event::data(&event_id, occasion.event_type, occasion.at, payload),
+            content: Content::event(&event::data(&event_id, occasion.event_type, occasion.at, payload)),
             event_id,
-            event_type: occasion.event_type,
+            event_type: occasion.event_type.to_owned(),
             message_id: message.id.clone(),
             due_at: clock::after(occasion.at, std::time::Duration::from_millis(delay_ms.unwrap_or(0))),
             copies: 1 + u32::try_from(copies.unwrap_or(0)).unwrap_or(u32::MAX - 1),

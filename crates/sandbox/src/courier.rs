@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::delivery::{Attempt, AttemptError, DueTry, Next};
-use crate::event;
 use crate::fault::{FaultEffect, Subject};
 use crate::world::Shared;
 
@@ -112,12 +111,7 @@ async fn attempt(shared: Arc<Shared>, assignment: Box<Assignment>, slot: OwnedSe
         true => answer.status == Some(200),
         false => answer.status.is_some_and(|status| (200..300).contains(&status)),
     };
-    debug!(
-        event.id = due.data["id"].as_str(),
-        attempt = due.number,
-        delivered = success,
-        "attempted a webhook"
-    );
+    debug!(event.id = due.event_id, attempt = due.number, delivered = success, "attempted a webhook");
     let record = Attempt {
         number: due.number,
         copy: due.ticket.copy,
@@ -141,7 +135,7 @@ async fn attempt(shared: Arc<Shared>, assignment: Box<Assignment>, slot: OwnedSe
 
 async fn post(shared: &Shared, assignment: &Assignment, timestamp: i64) -> Answer {
     let due = &assignment.due;
-    let mut body = event::body(&due.data, due.number, due.url.as_str());
+    let mut body = due.content.body(due.number, &due.url);
     let signature = shared.account.sign(timestamp, &body, assignment.foreign_key);
     if assignment.altered {
         // White space is the smallest change; a receiver that signs re-serialised JSON does not see it.

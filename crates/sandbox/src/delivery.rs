@@ -3,14 +3,21 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
 use crate::clock;
 use crate::config::RetrySettings;
+use crate::event;
+
+/// Receivers' answers that are kept in all; beyond it the oldest finished deliveries go, as if the log were full.
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// How the delivery of an event stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,14 +58,29 @@ pub struct Delivery {
     /// When its delivery ended.
     #[serde(serialize_with = "clock::serialize_some")]
     pub finished_at: Option<Timestamp>,
-    // Kept as text, which takes a fifth of the memory of a tree.
-    data: Box<RawValue>,
+    #[serde(flatten)]
+    content: Content,
     /// Attempts in the order in which they ended.
     pub attempts: Vec<Attempt>,
     #[serde(skip)]
     numbers: Vec<String>,
     #[serde(skip)]
     outstanding: u32,
+}
+
+/// What the receiver gets.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) enum Content {
+    /// An event's `data`; each attempt adds its own `meta`. Text takes a fifth of the memory of a tree.
+    #[serde(rename = "data")]
+    Event(Box<RawValue>),
+    /// Bytes that are sent as they are, at each attempt.
+    #[serde(rename = "raw_base64", serialize_with = "as_base64")]
+    Raw(Bytes),
+}
+
+fn as_base64<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&STANDARD.encode(bytes))
 }
 
 /// One try to deliver an event.
@@ -127,9 +149,9 @@ impl Route {
 
 /// An event that is to be delivered.
 pub(crate) struct NewEvent {
-    pub(crate) data: Value,
+    pub(crate) content: Content,
     pub(crate) event_id: String,
-    pub(crate) event_type: &'static str,
+    pub(crate) event_type: String,
     pub(crate) message_id: String,
     /// The numbers of its message, by which faults find it.
     pub(crate) numbers: Vec<String>,
@@ -145,9 +167,31 @@ pub(crate) struct DueTry {
     pub(crate) ticket: Ticket,
     pub(crate) url: Url,
     pub(crate) number: u32,
-    pub(crate) data: Value,
+    pub(crate) event_id: String,
+    pub(crate) content: Content,
     pub(crate) event_type: String,
     pub(crate) numbers: Vec<String>,
+}
+
+impl Content {
+    pub(crate) fn event(data: &Value) -> Self {
+        Self::Event(serde_json::value::to_raw_value(data).expect("a JSON value always serialises"))
+    }
+
+    /// The body of one attempt.
+    pub(crate) fn body(&self, attempt: u32, delivered_to: &Url) -> Vec<u8> {
+        match self {
+            Self::Event(_) => event::body(&self.data(), attempt, delivered_to.as_str()),
+            Self::Raw(bytes) => bytes.to_vec(),
+        }
+    }
+
+    fn data(&self) -> Value {
+        match self {
+            Self::Event(data) => serde_json::from_str(data.get()).expect("kept as the text of a JSON value"),
+            Self::Raw(_) => Value::Null,
+        }
+    }
 }
 
 /// Names one try of one copy of one delivery.
@@ -177,6 +221,7 @@ pub(crate) struct DeliveryLog {
     next_order: u64,
     pending: usize,
     capacity: usize,
+    answer_bytes: usize,
     /// Finished deliveries that had to go because the log was full.
     pub(crate) dropped: u64,
 }
@@ -191,6 +236,7 @@ impl DeliveryLog {
             next_order: 0,
             pending: 0,
             capacity,
+            answer_bytes: 0,
             dropped: 0,
         }
     }
@@ -249,6 +295,7 @@ impl DeliveryLog {
     pub(crate) fn finish(&mut self, ticket: Ticket, attempt: Attempt, now: Timestamp, retry: &RetrySettings) {
         let delivered = attempt.delivered;
         let Some(delivery) = self.deliveries.get_mut(&ticket.delivery) else { return };
+        self.answer_bytes += attempt.response_body.len();
         delivery.attempts.push(attempt);
         let tries = ticket.tries + 1;
         if delivered || delivery.route().nth_try(tries, retry).is_none() {
@@ -270,7 +317,8 @@ impl DeliveryLog {
             ticket,
             url,
             number,
-            data: delivery.data(),
+            event_id: delivery.event_id.clone(),
+            content: delivery.content.clone(),
             event_type: delivery.event_type.clone(),
             numbers: delivery.numbers.clone(),
         })
@@ -296,9 +344,11 @@ impl DeliveryLog {
 
     // Deliveries under way stay however full the log is; `pending_capacity` bounds those.
     fn make_room(&mut self) {
-        while self.deliveries.len() > self.capacity {
+        while self.deliveries.len() > self.capacity || self.answer_bytes > MAX_ANSWER_BYTES {
             let Some(sequence) = self.ended_first.pop_front() else { return };
-            self.deliveries.remove(&sequence);
+            let Some(delivery) = self.deliveries.remove(&sequence) else { continue };
+            self.answer_bytes -=
+                delivery.attempts.iter().map(|attempt| attempt.response_body.len()).sum::<usize>();
             self.dropped += 1;
         }
     }
@@ -308,14 +358,14 @@ fn opened(event: NewEvent, sequence: u64, ended: Option<DeliveryStatus>, now: Ti
     Delivery {
         sequence,
         event_id: event.event_id,
-        event_type: event.event_type.to_owned(),
+        event_type: event.event_type,
         message_id: event.message_id,
         status: ended.unwrap_or(DeliveryStatus::Pending),
         url: event.route.primary,
         failover_url: event.route.failover,
         started_at: now,
         finished_at: ended.map(|_| now),
-        data: serde_json::value::to_raw_value(&event.data).expect("a JSON value always serialises"),
+        content: event.content,
         attempts: Vec::new(),
         numbers: event.numbers,
         outstanding: if ended.is_some() { 0 } else { event.copies },
@@ -323,9 +373,9 @@ fn opened(event: NewEvent, sequence: u64, ended: Option<DeliveryStatus>, now: Ti
 }
 
 impl Delivery {
-    /// The event's `data`, the same at each attempt.
+    /// The event's `data`, the same at each attempt; null when raw bytes were sent.
     pub fn data(&self) -> Value {
-        serde_json::from_str(self.data.get()).expect("kept as the text of a JSON value")
+        self.content.data()
     }
 
     fn route(&self) -> Route {

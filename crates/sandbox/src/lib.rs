@@ -33,4 +33,4 @@ pub use config::{MediaDigestKey, RetrySettings, SandboxConfig};
 pub use delivery::{Attempt, AttemptError, Delivery, DeliveryStatus};
 pub use fault::{CarrierOutcome, Fault, FaultEffect, FaultMatch, InvalidFault};
 pub use sandbox::{Sandbox, SandboxError};
-pub use text::{InboundMedia, InboundText, Injected, TextError};
+pub use text::{InboundMedia, InboundText, Injected, RawEvent, TextError};

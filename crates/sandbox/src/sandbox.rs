@@ -14,7 +14,7 @@ use crate::account::Account;
 use crate::config::SandboxConfig;
 use crate::delivery::Delivery;
 use crate::fault::Fault;
-use crate::text::{InboundText, Injected, TextError};
+use crate::text::{InboundText, Injected, RawEvent, TextError};
 use crate::world::Shared;
 use crate::{courier, http};
 
@@ -117,6 +117,11 @@ impl Sandbox {
     /// Texts one of the account's numbers.
     pub async fn inject(&self, text: InboundText) -> Result<Injected, TextError> {
         self.shared.receive_text(text)
+    }
+
+    /// Signs and sends a webhook body as it is.
+    pub async fn inject_raw(&self, event: RawEvent) -> Result<Injected, TextError> {
+        self.shared.send_raw(event)
     }
 
     /// The latest delivery of an event, with its attempts.

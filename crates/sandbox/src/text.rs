@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// A text from a phone. Its sender is taken as it is, so that short codes and odd senders can be tried.
 #[derive(Clone, Default, Deserialize)]
@@ -133,12 +134,52 @@ impl TryFrom<MediaForm> for InboundMedia {
     }
 }
 
-/// What became of an injected text.
+/// A webhook body that is signed and sent byte for byte, however odd.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "RawForm")]
+pub struct RawEvent {
+    /// The body.
+    pub body: Bytes,
+    /// Where it goes; the default profile's URLs when absent.
+    pub url: Option<Url>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawForm {
+    body: Option<serde_json::Value>,
+    body_base64: Option<String>,
+    url: Option<Url>,
+}
+
+/// A raw event has no body, or two.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum InvalidRawEvent {
+    #[error("an event needs either `body` (JSON) or `body_base64` (bytes)")]
+    Shape,
+    #[error("`body_base64` of an event is not padded standard base64")]
+    Base64,
+}
+
+impl TryFrom<RawForm> for RawEvent {
+    type Error = InvalidRawEvent;
+
+    fn try_from(form: RawForm) -> Result<Self, Self::Error> {
+        let body = match (form.body, form.body_base64) {
+            (Some(body), None) => serde_json::to_vec_pretty(&body).map_err(|_| InvalidRawEvent::Shape)?,
+            (None, Some(text)) => STANDARD.decode(text).map_err(|_| InvalidRawEvent::Base64)?,
+            _ => return Err(InvalidRawEvent::Shape),
+        };
+        Ok(Self { body: body.into(), url: form.url })
+    }
+}
+
+/// What became of an injected text or event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Injected {
-    /// The message's id, `payload.id` of its event.
+    /// The message's id, `payload.id` of its event; empty for a raw event without one.
     pub id: String,
-    /// The event's id, `data.id`.
+    /// The event's id, `data.id`; for a raw event without one, the name of its delivery.
     pub event_id: String,
 }
 

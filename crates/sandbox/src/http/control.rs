@@ -19,7 +19,7 @@ use crate::delivery::{Delivery, DeliveryStatus};
 use crate::fault::Fault;
 use crate::http::gate::key_beyond_loopback;
 use crate::http::problem::{Code, Problem, read_json};
-use crate::text::InboundText;
+use crate::text::{InboundText, RawEvent};
 use crate::world::{Shared, World};
 
 /// Ten attachments of a megabyte, as base64, with room.
@@ -34,6 +34,7 @@ const MAX_ADVANCE_SECONDS: u64 = 100 * 366 * 24 * 60 * 60;
 pub(crate) fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/texts", post(inject_text))
+        .route("/events", post(inject_raw))
         .route("/deliveries", get(list_deliveries))
         .route("/deliveries/{event_id}", get(show_delivery))
         .route("/messages", get(list_messages))
@@ -60,6 +61,14 @@ async fn inject_text(State(shared): State<Arc<Shared>>, body: Body) -> Response 
     }
 }
 
+async fn inject_raw(State(shared): State<Arc<Shared>>, body: Body) -> Response {
+    let injected = read_json::<RawEvent>(body).and_then(|event| Ok(shared.send_raw(event)?));
+    match injected {
+        Ok(injected) => (StatusCode::ACCEPTED, Json(injected)).into_response(),
+        Err(problem) => problem.respond(&shared),
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DeliveryFilter {
@@ -69,6 +78,7 @@ struct DeliveryFilter {
     status: Option<DeliveryStatus>,
     after: Option<u64>,
     limit: Option<usize>,
+    wait_ms: Option<u64>,
 }
 
 impl DeliveryFilter {
@@ -95,11 +105,11 @@ impl DeliveryFilter {
 
 async fn list_deliveries(State(shared): State<Arc<Shared>>, filter: MaybeQuery<DeliveryFilter>) -> Response {
     let Ok(Query(filter)) = filter else { return bad_query(filter.err(), &shared) };
-    let answer = shared.read(|world| {
-        let data = filter.apply(world);
-        json!({ "data": data, "pending": world.deliveries.pending(), "dropped": world.deliveries.dropped })
-    });
-    Json(answer).into_response()
+    let wait = limited(filter.wait_ms.unwrap_or(0));
+    let data =
+        shared.wait_for(wait, |world| Some(filter.apply(world)).filter(|found| !found.is_empty())).await;
+    let (pending, dropped) = shared.read(|world| (world.deliveries.pending(), world.deliveries.dropped));
+    Json(json!({ "data": data.unwrap_or_default(), "pending": pending, "dropped": dropped })).into_response()
 }
 
 async fn show_delivery(State(shared): State<Arc<Shared>>, Path(event_id): Path<String>) -> Response {

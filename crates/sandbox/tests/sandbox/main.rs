@@ -1,5 +1,7 @@
 //! The sandbox as its users meet it: over real sockets, through its HTTP interfaces.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod support;
 
 mod control;

@@ -1,9 +1,7 @@
 //! A receiver with scripted answers, and shorthands for talking to a sandbox.
 
-#![expect(clippy::unwrap_used, reason = "test code: a panic is how a test fails")]
-
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -153,8 +151,14 @@ impl Reply {
     }
 }
 
+/// A client that follows nothing. It is built once, because reading the system's certificates takes long, and
+/// keeps no connections, because each test has a runtime of its own.
 pub fn client() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        builder.no_proxy().pool_max_idle_per_host(0).build().unwrap()
+    });
+    CLIENT.clone()
 }
 
 pub fn send_request(sandbox: &Sandbox, body: &Value) -> reqwest::RequestBuilder {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use inlet_sandbox::{DeliveryStatus, InboundText, RetrySettings, Sandbox, SandboxConfig, TextError};
+use inlet_sandbox::{
+    DeliveryStatus, InboundText, RawEvent, RetrySettings, Sandbox, SandboxConfig, TextError,
+};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -245,4 +247,34 @@ async fn a_full_queue_refuses_further_texts() {
     let refused = send(&sandbox, json!({"from": OURS, "to": PHONE, "text": "Hi"})).await;
     assert_eq!(refused.refusal(), (429, "40318", ""));
     sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_raw_event_is_sent_byte_for_byte_and_signed_at_each_attempt() {
+    let receiver = Receiver::answering([Answer::Status(500)]).await;
+    let sandbox = sandbox_for(&receiver).await;
+    let odd = b"{\"data\": {\"id\": \"\xff\"}, \"data\": 1".as_slice();
+    let injected = sandbox.inject_raw(RawEvent { body: odd.into(), url: None }).await.unwrap();
+    idle(&sandbox).await;
+    let received = receiver.received();
+    assert_eq!(received.len(), 2);
+    for received in received {
+        assert_eq!(received.body, odd);
+        received.verify_at(&sandbox, received.timestamp()).unwrap();
+    }
+    assert_eq!(sandbox.delivery(&injected.event_id).unwrap().event_type, "raw");
+}
+
+#[tokio::test]
+async fn an_event_of_any_type_can_be_sent_to_any_url() {
+    let (profile, elsewhere) = (Receiver::start().await, Receiver::start().await);
+    let sandbox = sandbox_for(&profile).await;
+    let body = json!({"data": {"event_type": "10dlc.brand.update", "id": "e-1"}});
+    let reply = post(&sandbox, "/events", json!({"body": body, "url": elsewhere.url})).await;
+    assert_eq!((reply.status, &reply.body), (202, &json!({"id": "", "event_id": "e-1"})));
+    idle(&sandbox).await;
+    assert_eq!((profile.received().len(), elsewhere.bodies()), (0, vec![body]));
+    let listed = get(&sandbox, "/deliveries?event_type=10dlc.brand.update&wait_ms=20000").await.body;
+    assert!(listed["data"][0]["raw_base64"].is_string());
+    assert_eq!(post(&sandbox, "/events", json!({})).await.status, 422);
 }
