@@ -96,7 +96,7 @@ impl Default for SandboxConfig {
 /// How a webhook is tried. The default is Telnyx's guide: three tries at the primary URL, one at the failover.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetrySettings {
-    /// Tries at the primary URL.
+    /// Tries at the primary URL; one is always made.
     pub attempts_primary: u32,
     /// Tries at the failover URL.
     pub attempts_failover: u32,

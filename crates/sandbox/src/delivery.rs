@@ -138,10 +138,11 @@ impl Route {
     /// URL and `meta.attempt` of the n-th try, counted from 0; none when the tries are used up.
     fn nth_try(&self, n: u32, retry: &RetrySettings) -> Option<(Url, u32)> {
         let primary = self.primary.clone()?;
-        if n < retry.attempts_primary {
+        let attempts_primary = retry.attempts_primary.max(1);
+        if n < attempts_primary {
             return Some((primary, n + 1));
         }
-        let nth_at_failover = n - retry.attempts_primary;
+        let nth_at_failover = n - attempts_primary;
         let failover = self.failover.clone().filter(|_| nth_at_failover < retry.attempts_failover)?;
         Some((failover, if retry.attempt_restarts_at_failover { nth_at_failover + 1 } else { n + 1 }))
     }

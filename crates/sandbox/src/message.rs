@@ -258,13 +258,15 @@ impl MessageLog {
         (now < clock::after(message.received_at, RETENTION)).then_some(message)
     }
 
-    /// Messages the account sent, after the one named if it is known, oldest first.
-    pub(crate) fn sent_after<'a>(&'a self, after: Option<&str>) -> impl Iterator<Item = &'a Message> {
-        let start = after.and_then(|id| self.by_id.get(id)).map_or(0, |sequence| sequence + 1);
-        self.messages
-            .range(start..)
-            .map(|(_, message)| message)
-            .filter(|m| m.direction == Direction::Outbound)
+    /// The place of a message in the log, whichever way it went.
+    pub(crate) fn place_of(&self, id: &str) -> Option<u64> {
+        self.by_id.get(id).copied()
+    }
+
+    /// Messages the account sent, oldest first; with a place, only those after it.
+    pub(crate) fn sent(&self, after: Option<u64>) -> impl DoubleEndedIterator<Item = &Message> {
+        let sent = |message: &&Message| message.direction == Direction::Outbound;
+        self.messages.range(after.map_or(0, |place| place + 1)..).map(|(_, message)| message).filter(sent)
     }
 
     fn drop_oldest(&mut self) {

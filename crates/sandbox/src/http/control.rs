@@ -19,6 +19,7 @@ use crate::delivery::{Delivery, DeliveryStatus};
 use crate::fault::Fault;
 use crate::http::gate::key_beyond_loopback;
 use crate::http::problem::{Code, Problem, read_json};
+use crate::message::Message;
 use crate::text::{InboundText, RawEvent};
 use crate::world::{Shared, World};
 
@@ -130,25 +131,39 @@ struct MessageFilter {
     wait_ms: Option<u64>,
 }
 
-async fn list_messages(State(shared): State<Arc<Shared>>, filter: MaybeQuery<MessageFilter>) -> Response {
-    let Ok(Query(filter)) = filter else { return bad_query(filter.err(), &shared) };
-    let find = |world: &World| sent_messages(world, &shared, &filter);
-    let wait = limited(filter.wait_ms.unwrap_or(0));
-    let data = shared.wait_for(wait, |world| Some(find(world)).filter(|found| !found.is_empty())).await;
-    let dropped = shared.read(|world| world.messages.dropped);
-    Json(json!({ "data": data.unwrap_or_default(), "dropped": dropped })).into_response()
+impl MessageFilter {
+    fn admits(&self, message: &Message) -> bool {
+        self.from.as_ref().is_none_or(|wanted| *wanted == message.from)
+            && self.to.as_ref().is_none_or(|wanted| *wanted == message.to)
+    }
+
+    /// Oldest first: those after a place in the log, or else the latest ones.
+    fn apply(&self, world: &World, after: Option<u64>) -> Vec<Message> {
+        let limit = page_size(self.limit);
+        let admitted = world.messages.sent(after).filter(|message| self.admits(message));
+        if after.is_some() {
+            return admitted.take(limit).cloned().collect();
+        }
+        let mut latest: Vec<Message> = admitted.rev().take(limit).cloned().collect();
+        latest.reverse();
+        latest
+    }
 }
 
-fn sent_messages(world: &World, shared: &Shared, filter: &MessageFilter) -> Vec<Value> {
+async fn list_messages(State(shared): State<Arc<Shared>>, filter: MaybeQuery<MessageFilter>) -> Response {
+    let Ok(Query(filter)) = filter else { return bad_query(filter.err(), &shared) };
+    let after = filter.after.as_deref().map(|id| shared.read(|world| world.messages.place_of(id)));
+    if after == Some(None) {
+        return Problem::new(Code::NotFound, "the message named by `after` is not kept".to_owned())
+            .respond(&shared);
+    }
+    let find = |world: &World| Some(filter.apply(world, after.flatten())).filter(|found| !found.is_empty());
+    let messages = shared.wait_for(limited(filter.wait_ms.unwrap_or(0)), find).await.unwrap_or_default();
     let now = shared.clock.now();
-    world
-        .messages
-        .sent_after(filter.after.as_deref())
-        .filter(|message| filter.from.as_ref().is_none_or(|wanted| *wanted == message.from))
-        .filter(|message| filter.to.as_ref().is_none_or(|wanted| *wanted == message.to))
-        .take(page_size(filter.limit))
-        .map(|message| message.payload(message.stage_at(now), &shared.view()))
-        .collect()
+    let shown = |message: &Message| message.payload(message.stage_at(now), &shared.view());
+    let data: Vec<Value> = messages.iter().map(shown).collect();
+    let dropped = shared.read(|world| world.messages.dropped);
+    Json(json!({ "data": data, "dropped": dropped })).into_response()
 }
 
 async fn show_account(State(shared): State<Arc<Shared>>) -> Response {

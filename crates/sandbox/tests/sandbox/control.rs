@@ -40,6 +40,7 @@ async fn mistakes_are_problems_with_a_stable_code() {
             "invalid_body",
         ),
         (get(&sandbox, "/deliveries?colour=red").await, 422, "invalid_query"),
+        (get(&sandbox, "/messages?after=none").await, 404, "not_found"),
         (get(&sandbox, "/deliveries/none").await, 404, "not_found"),
         (get(&sandbox, "/nothing").await, 404, "not_found"),
         (get(&sandbox, "/reset").await, 405, "method_not_allowed"),
@@ -73,6 +74,17 @@ async fn sent_messages_are_listed_and_waited_for() {
     let after = get(&sandbox, &format!("/messages?after={id}")).await.body;
     assert_eq!((after["data"].as_array().unwrap().len(), &after["data"][0]["text"]), (1, &json!("two")));
     assert_eq!(get(&sandbox, "/messages?from=%2B1").await.body["data"], json!([]));
+}
+
+#[tokio::test]
+async fn the_first_answer_to_a_text_is_found_by_the_texts_own_id() {
+    let sandbox = Sandbox::start(swift()).await.unwrap();
+    send(&sandbox, json!({"from": OURS, "to": PHONE, "text": "earlier"})).await;
+    let text = sandbox.inject(InboundText::new(PHONE, OURS, "Hello")).await.unwrap();
+    send(&sandbox, json!({"from": OURS, "to": PHONE, "text": "answer"})).await;
+    let found = get(&sandbox, &format!("/messages?after={}&limit=1", text.id)).await.body;
+    assert_eq!(found["data"][0]["text"], "answer");
+    assert_eq!(get(&sandbox, "/messages?limit=1").await.body["data"][0]["text"], "answer", "the latest ones");
 }
 
 #[tokio::test]
