@@ -1,9 +1,54 @@
 //! The SQLite store: one writer thread with group commit, readers of their own.
+//!
+//! Limits: one gateway per database (a file lock), a local file system that honours fsync, one writer. Settings are read
+//! back when the database is opened: WAL, `synchronous=FULL`, SQLite 3.51.3 or newer.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+mod by_hand;
+mod check;
+mod claims;
+mod counts;
+mod events;
+mod failure;
+mod filters;
+mod ingest;
+mod jobs;
+mod lists;
+mod messages;
+mod migrate;
+mod open;
+mod outcomes;
+mod queue;
+mod readers;
+mod replays;
+mod routing;
+mod rows;
+mod sends;
+mod settings;
+mod writer;
 
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use inlet_domain::{
+    Attempt, ClaimedJob, Conversation, DestinationState, Event, EventFilter, EventSeq, GuardLimits, Job,
+    JobFilter, JobId, Message, MessageFilter, NewEvent, NewRejection, NewReplay, OptOut, Outcome, Page,
+    PageRequest, Recorded, Rejection, Replay, ReplayId, Router, SendKey, SendRequest, StoredMedia, Timestamp,
+};
+use rusqlite::Connection;
+use tokio::sync::{oneshot, watch};
+
+use self::failure::{Failure, Trouble};
+use self::open::{OpenError, Opened};
+use self::queue::EventTask;
+use self::readers::Readers;
+use self::writer::{Shared, Writer};
 use crate::error::StoreError;
+use crate::store::{
+    BulkAction, BulkResult, Claim, Happening, Progress, RouteBatch, SendDecision, StatsRow, Store,
+    StreamPosition,
+};
 
 /// Called once when an fsync failed or the database file vanished: no acknowledgement may follow; end the process.
 pub type OnFatal = Arc<dyn Fn(String) + Send + Sync>;
@@ -25,19 +70,358 @@ pub struct SqliteConfig {
 
 /// The store on SQLite.
 pub struct SqliteStore {
-    _config: SqliteConfig,
+    shared: Arc<Shared>,
+    readers: Readers,
+    /// The writer thread; taken by whoever closes the store.
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl SqliteStore {
     /// Opens the database: takes the lock that keeps a second gateway out, checks SQLite's version and settings,
     /// migrates, starts the writer.
     pub async fn open(config: SqliteConfig) -> Result<Self, StoreError> {
-        let _ = config;
-        todo!()
+        blocking(move || {
+            let path = config.path.clone();
+            open_now(config).map_err(|error| error.at(&path))
+        })
+        .await
     }
 
-    /// Commits what waits, checkpoints, ends the writer.
+    /// Commits what waits, checkpoints, ends the writer. Everything after it is refused.
     pub async fn close(&self) {
-        todo!()
+        self.shared.close();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // An error is a panic of the writer, which has been printed already.
+            let _ = tokio::task::spawn_blocking(move || writer.join()).await;
+        }
+        self.readers.close();
+    }
+
+    /// Looks a database over without changing it: SQLite's own checks, then what must hold between the tables. One
+    /// sentence for each finding; empty when all is well. Works beside a running gateway. Reads the whole file.
+    pub async fn check(path: &Path) -> Result<Vec<String>, StoreError> {
+        let path = path.to_owned();
+        blocking(move || check::check(&path).map_err(|error| error.at(&path))).await
+    }
+
+    /// The schema version of a database, and the newest this binary knows.
+    pub async fn schema_version(path: &Path) -> Result<(i64, i64), StoreError> {
+        let path = path.to_owned();
+        blocking(move || schema_version_now(&path).map_err(|error| error.at(&path))).await
+    }
+
+    /// Migrates a database that no gateway uses; keeps a copy of it before. Returns its version.
+    pub async fn migrate(path: &Path) -> Result<i64, StoreError> {
+        let path = path.to_owned();
+        blocking(move || migrate_now(&path).map_err(|error| error.at(&path))).await
+    }
+
+    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        self.shared.queue.run(work).await
+    }
+
+    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        if self.shared.is_closed() {
+            return Err(StoreError::Closed);
+        }
+        self.readers.read(work).await
+    }
+}
+
+/// Lets the writer finish what waits and end by itself; the lock on the database goes with it.
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+fn open_now(config: SqliteConfig) -> Result<SqliteStore, OpenError> {
+    let Opened { connection, lock } = open::open(&config.path, config.migrate)?;
+    let readers = Readers::open(&config.path, config.readers)?;
+    let shared = Shared::new(config.queue);
+    let writer = Writer::new(connection, Arc::clone(&shared), &config.path, lock, config.on_fatal)
+        .map_err(|Trouble { reason, .. }| Failure::Store(StoreError::Unavailable { reason }))?;
+    let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());
+    let thread = thread.map_err(|source| OpenError::File { path: config.path, source })?;
+    Ok(SqliteStore { shared, readers, writer: Mutex::new(Some(thread)) })
+}
+
+fn schema_version_now(path: &Path) -> Result<(i64, i64), OpenError> {
+    if !path.exists() {
+        return Err(OpenError::Missing);
+    }
+    Ok((migrate::version(&open::open_reader(path)?)?, open::known_version()))
+}
+
+fn migrate_now(path: &Path) -> Result<i64, OpenError> {
+    if !path.exists() {
+        return Err(OpenError::Missing);
+    }
+    Ok(migrate::version(&open::open(path, true)?.connection)?)
+}
+
+async fn blocking<T, F>(work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, StoreError> + Send + 'static,
+{
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(StoreError::Unavailable { reason: error.to_string() }))
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn record_event(&self, event: NewEvent) -> Result<Recorded, StoreError> {
+        let hash = ingest::hash_of(&event.id);
+        let (answer, answered) = oneshot::channel();
+        self.shared.queue.push_event(EventTask { event, hash, answer })?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn record_rejections(&self, rejections: Vec<NewRejection>) -> Result<(), StoreError> {
+        self.write(move |connection| ingest::record_rejections(connection, &rejections)).await
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+
+    fn ready(&self) -> Result<(), StoreError> {
+        self.shared.ready()
+    }
+
+    async fn route_events(
+        &self,
+        router: Arc<Router>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<RouteBatch, StoreError> {
+        self.write(move |connection| routing::route_events(connection, &router, limit, now)).await
+    }
+
+    async fn claim_due(&self, claim: Claim) -> Result<Vec<ClaimedJob>, StoreError> {
+        self.write(move |connection| claims::claim_due(connection, &claim)).await
+    }
+
+    async fn begin_send(
+        &self,
+        job: JobId,
+        fence: i64,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limits: Arc<GuardLimits>,
+    ) -> Result<SendDecision, StoreError> {
+        self.write(move |connection| sends::begin_send(connection, job, fence, now, lease_until, &limits))
+            .await
+    }
+
+    async fn finish_attempt(
+        &self,
+        job: JobId,
+        fence: i64,
+        attempt: Attempt,
+        outcome: Outcome,
+    ) -> Result<(), StoreError> {
+        self.write(move |connection| outcomes::finish_attempt(connection, job, fence, &attempt, &outcome))
+            .await
+    }
+
+    async fn release(&self, jobs: Vec<(JobId, i64)>) -> Result<(), StoreError> {
+        self.write(move |connection| claims::release(connection, &jobs)).await
+    }
+
+    async fn expire_leases(&self, now: Timestamp) -> Result<Progress, StoreError> {
+        self.write(move |connection| claims::expire_leases(connection, now)).await
+    }
+
+    async fn recover_leases(&self, now: Timestamp) -> Result<Progress, StoreError> {
+        self.write(move |connection| claims::recover_leases(connection, now)).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read(claims::next_due).await
+    }
+
+    async fn enqueue_send(
+        &self,
+        key: SendKey,
+        request: SendRequest,
+        now: Timestamp,
+    ) -> Result<JobId, StoreError> {
+        self.write(move |connection| sends::enqueue_send(connection, &key, &request, now)).await
+    }
+
+    async fn enqueue_test(&self, destination: &str, now: Timestamp) -> Result<JobId, StoreError> {
+        let destination = destination.to_owned();
+        self.write(move |connection| by_hand::enqueue_test(connection, &destination, now)).await
+    }
+
+    async fn change_job(
+        &self,
+        job: JobId,
+        action: BulkAction,
+        now: Timestamp,
+    ) -> Result<Option<bool>, StoreError> {
+        self.write(move |connection| by_hand::change_job(connection, job, action, now)).await
+    }
+
+    async fn change_jobs(
+        &self,
+        filter: JobFilter,
+        action: BulkAction,
+        from: Option<JobId>,
+        dry_run: bool,
+        now: Timestamp,
+    ) -> Result<BulkResult, StoreError> {
+        if dry_run {
+            return self.read(move |connection| by_hand::count_bulk(connection, &filter, action)).await;
+        }
+        self.write(move |connection| by_hand::change_jobs(connection, &filter, action, from, now)).await
+    }
+
+    async fn pause_destination(&self, name: &str, reason: &str, now: Timestamp) -> Result<(), StoreError> {
+        let (name, reason) = (name.to_owned(), reason.to_owned());
+        self.write(move |connection| by_hand::pause_destination(connection, &name, &reason, now)).await
+    }
+
+    async fn resume_destination(&self, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.write(move |connection| by_hand::resume_destination(connection, &name)).await
+    }
+
+    async fn destination_states(&self) -> Result<Vec<(String, DestinationState)>, StoreError> {
+        self.read(counts::destination_states).await
+    }
+
+    async fn count_replay(&self, replay: &NewReplay) -> Result<i64, StoreError> {
+        let filter = replay.filter.clone();
+        self.read(move |connection| replays::count(connection, &filter)).await
+    }
+
+    async fn start_replay(&self, replay: NewReplay, now: Timestamp) -> Result<Replay, StoreError> {
+        self.write(move |connection| replays::start(connection, &replay, now)).await
+    }
+
+    async fn advance_replays(&self, limit: u32, now: Timestamp) -> Result<bool, StoreError> {
+        self.write(move |connection| replays::advance(connection, limit, now)).await
+    }
+
+    async fn cancel_replay(&self, replay: ReplayId, now: Timestamp) -> Result<Option<bool>, StoreError> {
+        self.write(move |connection| replays::cancel(connection, replay, now)).await
+    }
+
+    async fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = key.to_owned();
+        self.read(move |connection| settings::setting(connection, &key)).await
+    }
+
+    async fn keep_setting(&self, key: &str, value: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        let key = key.to_owned();
+        self.write(move |connection| settings::keep_setting(connection, &key, &value)).await
+    }
+
+    async fn mark_read(&self, conversation: i64) -> Result<bool, StoreError> {
+        self.write(move |connection| messages::mark_read(connection, conversation)).await
+    }
+
+    async fn purge_jobs(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError> {
+        self.write(move |connection| by_hand::purge_jobs(connection, before, limit)).await
+    }
+
+    async fn events(&self, filter: EventFilter, page: PageRequest) -> Result<Page<Event>, StoreError> {
+        self.read(move |connection| events::events(connection, &filter, page)).await
+    }
+
+    async fn event(&self, id: &str) -> Result<Option<Event>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |connection| events::event(connection, &id)).await
+    }
+
+    async fn event_body(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |connection| events::event_body(connection, &id)).await
+    }
+
+    async fn messages(&self, filter: MessageFilter, page: PageRequest) -> Result<Page<Message>, StoreError> {
+        self.read(move |connection| lists::messages(connection, &filter, page)).await
+    }
+
+    async fn message(&self, id: &str) -> Result<Option<Message>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |connection| messages::message(connection, &id)).await
+    }
+
+    async fn conversations(&self, page: PageRequest) -> Result<Page<Conversation>, StoreError> {
+        self.read(move |connection| lists::conversations(connection, page)).await
+    }
+
+    async fn conversation(&self, id: i64) -> Result<Option<Conversation>, StoreError> {
+        self.read(move |connection| lists::conversation(connection, id)).await
+    }
+
+    async fn jobs(&self, filter: JobFilter, page: PageRequest) -> Result<Page<Job>, StoreError> {
+        self.read(move |connection| lists::jobs(connection, &filter, page)).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<(Job, Vec<Attempt>)>, StoreError> {
+        self.read(move |connection| {
+            let Some(job) = jobs::job(connection, id)? else { return Ok(None) };
+            Ok(Some((job, outcomes::attempts(connection, id)?)))
+        })
+        .await
+    }
+
+    async fn replies(&self, page: PageRequest) -> Result<Page<Job>, StoreError> {
+        self.read(move |connection| lists::replies(connection, page)).await
+    }
+
+    async fn opt_outs(&self, page: PageRequest) -> Result<Page<OptOut>, StoreError> {
+        self.read(move |connection| lists::opt_outs(connection, page)).await
+    }
+
+    async fn rejections(&self, page: PageRequest) -> Result<Page<Rejection>, StoreError> {
+        self.read(move |connection| lists::rejections(connection, page)).await
+    }
+
+    async fn replays(&self, page: PageRequest) -> Result<Page<Replay>, StoreError> {
+        self.read(move |connection| lists::replays(connection, page)).await
+    }
+
+    async fn replay(&self, id: ReplayId) -> Result<Option<Replay>, StoreError> {
+        self.read(move |connection| replays::replay(connection, id)).await
+    }
+
+    async fn stored_media(&self, sha256: &str) -> Result<Option<StoredMedia>, StoreError> {
+        let sha256 = sha256.to_owned();
+        self.read(move |connection| messages::stored_media(connection, &sha256)).await
+    }
+
+    async fn stats(&self) -> Result<Vec<StatsRow>, StoreError> {
+        self.read(counts::stats).await
+    }
+
+    async fn backlog(&self) -> Result<(EventSeq, i64), StoreError> {
+        self.read(events::backlog).await
+    }
+
+    async fn happenings(
+        &self,
+        after: StreamPosition,
+        limit: u32,
+    ) -> Result<(Vec<Happening>, StreamPosition), StoreError> {
+        self.read(move |connection| events::happenings(connection, after, limit)).await
+    }
+
+    async fn stream_end(&self) -> Result<StreamPosition, StoreError> {
+        self.read(events::stream_end).await
     }
 }

@@ -1,0 +1,249 @@
+-- Events, what is read out of them, the work they cause, and what became of it.
+-- Times are microseconds since the Unix epoch. Text never holds U+0000.
+
+-- --- ingest: the only tables written before a webhook is acknowledged
+
+create table events (
+    seq integer primary key,        -- position in commit order; given by the writer, without gaps
+    id text not null,               -- Telnyx's id or its stand-in; unique by `seen`
+    source text not null,
+    received_at integer not null,
+    body blob not null              -- the exact bytes; never parsed by SQL
+) strict;
+
+-- The dedupe, and the tombstone that outlives the event.
+create table seen (
+    hash blob primary key,          -- first 16 bytes of the SHA-256 of the id
+    seq integer not null,
+    duplicates integer not null default 0
+) strict, without rowid;
+
+create table rejections (
+    id integer primary key autoincrement,
+    code text not null,
+    reason text not null,
+    received_at integer not null,
+    size_bytes integer not null,
+    peer text not null
+) strict;
+
+-- --- routing
+
+create table routing (
+    id integer primary key check (id = 1),
+    routed_seq integer not null     -- every event up to here has its facts, message and jobs
+) strict;
+insert into routing (id, routed_seq) values (1, 0);
+
+create table event_facts (
+    seq integer primary key,
+    event_type text,
+    message_id text,
+    occurred_at text,
+    attempt integer,
+    delivered_to text,
+    unreadable text,                -- why the bytes cannot be read
+    source text not null,           -- as in `events`, so that filters need not read bodies
+    received_at integer not null
+) strict;
+-- list events of a type; plan and advance a replay of a type
+create index event_facts_type on event_facts (event_type, seq);
+-- list events of a message
+create index event_facts_message on event_facts (message_id, seq) where message_id is not null;
+-- list unreadable events
+create index event_facts_unreadable on event_facts (seq) where unreadable is not null;
+-- list events of a source other than the usual one
+create index event_facts_source on event_facts (source, seq) where source <> 'telnyx';
+
+create table conversations (
+    id integer primary key,
+    our_number text not null,
+    party text not null,
+    messages integer not null default 0,
+    unread integer not null default 0,
+    last_number integer not null default 0,     -- `messages.number` of the latest message
+    last_message_at integer not null,
+    last_text text,
+    unique (our_number, party)
+) strict;
+-- list conversations, latest message first
+create index conversations_latest on conversations (last_number);
+
+create table messages (
+    number integer primary key,     -- the order in which Inlet learned of them
+    id text not null unique,
+    direction text not null,
+    kind text,
+    from_number text not null,
+    to_number text,                 -- the first recipient
+    recipients text not null,       -- JSON
+    cc text not null,               -- JSON
+    text text,
+    status text,
+    carrier text,
+    line_type text,
+    encoding text,
+    parts integer,
+    messaging_profile_id text,
+    conversation_id integer references conversations (id),
+    received_at integer not null,
+    errors text not null,           -- JSON
+    autoresponse_type text,
+    unsigned integer not null
+) strict;
+-- list messages of a direction
+create index messages_direction on messages (direction, number);
+-- list messages by sender
+create index messages_from on messages (from_number, number);
+-- list messages by recipient
+create index messages_to on messages (to_number, number);
+-- list messages of a conversation; the reply guard's look at our latest texts
+create index messages_conversation on messages (conversation_id, number);
+-- list messages in a status
+create index messages_status on messages (status, number);
+
+create table media (
+    message_id text not null references messages (id),
+    position integer not null,
+    url text not null,
+    content_type text,
+    size_bytes integer,
+    state text not null,
+    sha256 text,                    -- of the archived bytes; before that, as declared
+    archived_type text,
+    archived_bytes integer,
+    archived_at integer,
+    primary key (message_id, position)
+) strict, without rowid;
+-- find an archived attachment by its digest
+create index media_archived on media (sha256) where state = 'archived';
+
+create table own_numbers (
+    number text primary key
+) strict, without rowid;
+
+create table opt_outs (
+    id integer primary key,
+    our_number text not null,
+    party text not null,
+    created_at integer not null,
+    evidence text not null,
+    unique (our_number, party)
+) strict;
+
+-- --- work
+
+create table destinations (
+    name text primary key,
+    paused_at integer,
+    paused_reason text,
+    retried_at integer
+) strict, without rowid;
+
+create table replays (
+    id integer primary key autoincrement,
+    destination text not null,
+    filter text not null,           -- JSON
+    state text not null,
+    total integer not null,
+    made integer not null default 0,
+    position integer not null default 0,    -- events up to here have their jobs
+    until_seq integer not null,             -- events after this came later and are not replayed
+    created_at integer not null,
+    finished_at integer
+) strict;
+-- find replays that still make jobs
+create index replays_running on replays (id) where state = 'running';
+
+create table jobs (
+    id integer primary key autoincrement,
+    kind text not null,
+    lane text not null,
+    state text not null,
+    event_seq integer,
+    event_id text,
+    message_id text,                -- the message it answers, fetches media of or hands on
+    sent_message_id text,           -- the message it has sent
+    conversation_id integer references conversations (id),
+    destination text,
+    rule text,
+    replay_id integer references replays (id),
+    media_position integer,
+    send_key text unique,
+    request text,                   -- JSON of the message to send
+    from_number text,               -- of `request`, for the reply guard
+    to_number text,
+    attempts integer not null default 0,            -- tries begun and not given back untried
+    schedule_attempts integer not null default 0,   -- the same since made or retried by hand, less lost leases
+    due_at integer not null,
+    claim_at integer not null,      -- `due_at`, or never while an earlier job of an ordered conversation blocks it
+    lease_until integer,
+    fence integer not null default 0,
+    sent_at integer,                -- when it last became `sending`
+    last_error text,
+    created_at integer not null,
+    finished_at integer
+) strict;
+-- claim due jobs of a lane; find when a lane's next job is due
+create index jobs_due on jobs (lane, claim_at, id) where state = 'waiting';
+-- clear up leases
+create index jobs_leased on jobs (lease_until) where state in ('running', 'sending');
+-- find the head of an ordered conversation
+create index jobs_order on jobs (lane, conversation_id, id)
+    where state in ('waiting', 'running') and conversation_id is not null;
+-- unblock everything at start-up
+create index jobs_blocked on jobs (id) where state = 'waiting' and claim_at > due_at;
+-- one delivery of an event to a destination, replays apart
+create unique index jobs_deliver_once on jobs (event_seq, destination) where kind = 'deliver' and replay_id is null;
+-- one delivery of an event for each replay; list jobs of a replay
+create unique index jobs_replay_once on jobs (replay_id, event_seq) where replay_id is not null;
+-- one reply to a message
+create unique index jobs_reply_once on jobs (message_id) where kind = 'send' and rule is not null;
+-- one archiving of an attachment
+create unique index jobs_media_once on jobs (message_id, media_position) where kind = 'fetch_media';
+-- list jobs in a state (dead letters); count and change them in bulk
+create index jobs_state on jobs (state, id);
+-- list jobs of a destination
+create index jobs_destination on jobs (destination, id) where destination is not null;
+-- list jobs of an event
+create index jobs_event on jobs (event_id, id) where event_id is not null;
+-- list jobs of a message, one index for each way in which a job belongs to one
+create index jobs_message on jobs (message_id) where message_id is not null;
+create index jobs_sent_message on jobs (sent_message_id) where sent_message_id is not null;
+-- count jobs by kind, destination and state
+create index jobs_counts on jobs (kind, destination, state, id);
+-- list replies
+create index jobs_replies on jobs (id) where kind = 'send' and rule is not null;
+-- the reply guard: what went to a party, and what went out in all
+create index jobs_sent_to on jobs (to_number, sent_at) where sent_at is not null;
+create index jobs_replied on jobs (sent_at) where sent_at is not null and rule is not null;
+-- purge finished jobs
+create index jobs_finished on jobs (finished_at) where state in ('done', 'skipped', 'discarded');
+
+create table attempts (
+    id integer primary key autoincrement,   -- position in the stream
+    job_id integer not null references jobs (id) on delete cascade,
+    number integer not null,
+    started_at integer not null,
+    finished_at integer not null,
+    succeeded integer not null,
+    status integer,
+    error text,
+    response text
+) strict;
+-- list attempts of a job
+create index attempts_job on attempts (job_id, id);
+
+-- --- small things
+
+create table settings (
+    key text primary key,
+    value blob not null
+) strict, without rowid;
+
+-- One row that the writer changes to learn whether the disk takes writes again.
+create table probes (
+    id integer primary key check (id = 1),
+    count integer not null
+) strict;
+insert into probes (id, count) values (1, 0);

@@ -1,0 +1,117 @@
+//! Looks a database over without changing it: SQLite's own checks, then what must hold between the tables.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::failure::Failure;
+use super::migrate::version;
+use super::open::{OpenError, known_version, lock_path, open_reader};
+use super::rows::{first, value, values};
+
+/// Everything that is wrong, a sentence each; empty when all is well.
+pub(super) fn check(path: &Path) -> Result<Vec<String>, OpenError> {
+    if !path.exists() {
+        return Err(OpenError::Missing);
+    }
+    let connection = open_reader(path)?;
+    let (found, known) = (version(&connection)?, known_version());
+    if found > known {
+        return Err(OpenError::Newer { found, known });
+    }
+    if found < known {
+        return Err(OpenError::Older { found, known });
+    }
+    let transaction = connection.unchecked_transaction()?;
+    let mut findings = sqlite_checks(&transaction)?;
+    findings.extend(invariants(&transaction)?);
+    if is_served(path) {
+        findings.iter_mut().for_each(|finding| finding.push_str(" (a gateway is using the database)"));
+    }
+    Ok(findings)
+}
+
+/// Whether a gateway holds the lock.
+fn is_served(path: &Path) -> bool {
+    let lock = File::open(lock_path(path)).map(|file| file.try_lock());
+    matches!(lock, Ok(Err(TryLockError::WouldBlock)))
+}
+
+fn sqlite_checks(connection: &Connection) -> Result<Vec<String>, Failure> {
+    let mut findings: Vec<String> = values(connection, "pragma integrity_check(100)", [])?;
+    findings.retain(|finding| finding != "ok");
+    let orphans: Vec<String> = values(connection, "pragma foreign_key_check", [])?;
+    findings.extend(
+        orphans.into_iter().map(|table| format!("a row of `{table}` points to a row that is missing")),
+    );
+    Ok(findings)
+}
+
+/// What must hold, each as a query for the rows that break it.
+const INVARIANTS: &[(&str, &str)] = &[
+    (
+        "events without an entry in `seen`, so that a repeat would be stored again",
+        "select (select count(*) from events) - \
+         (select count(*) from seen cross join events on events.seq = seen.seq)",
+    ),
+    (
+        "routed events without facts",
+        "select count(*) from events where seq <= (select routed_seq from routing) \
+         and not exists (select 1 from event_facts where event_facts.seq = events.seq)",
+    ),
+    (
+        "facts of events that are not routed",
+        "select count(*) from event_facts where seq > (select routed_seq from routing)",
+    ),
+    (
+        "jobs being tried without a lease",
+        "select count(*) from jobs where state in ('running', 'sending') and lease_until is null",
+    ),
+    (
+        "finished jobs without an end, or unfinished ones with one",
+        "select count(*) from jobs where (state in ('waiting', 'running', 'sending')) <> (finished_at is null)",
+    ),
+    (
+        "deliveries of events that are not stored",
+        "select count(*) from jobs where kind = 'deliver' and state in ('waiting', 'running') \
+         and not exists (select 1 from events where events.seq = jobs.event_seq)",
+    ),
+    (
+        "jobs blocked by nothing",
+        "select count(*) from jobs where state = 'waiting' and claim_at > due_at and not exists ( \
+         select 1 from jobs earlier where earlier.lane = jobs.lane \
+         and earlier.conversation_id = jobs.conversation_id \
+         and earlier.state in ('waiting', 'running') and earlier.id < jobs.id)",
+    ),
+    (
+        "attachments without a job that fetches them",
+        "select count(*) from media where state = 'waiting' and not exists ( \
+         select 1 from jobs where kind = 'fetch_media' and jobs.message_id = media.message_id \
+         and media_position = media.position)",
+    ),
+    (
+        "conversations whose count of messages is wrong",
+        "select count(*) from conversations where messages <> \
+         (select count(*) from messages where conversation_id = conversations.id)",
+    ),
+];
+
+/// Breaches of what must hold between the tables. Reads all of them.
+pub(super) fn invariants(connection: &Connection) -> Result<Vec<String>, Failure> {
+    let mut findings = Vec::new();
+    for (breach, sql) in INVARIANTS {
+        let count: i64 = value(connection, sql, [])?;
+        if count != 0 {
+            findings.push(format!("{count} {breach}"));
+        }
+    }
+    findings.extend(cursor_ahead(connection)?);
+    Ok(findings)
+}
+
+fn cursor_ahead(connection: &Connection) -> Result<Option<String>, Failure> {
+    let sql = "select routed_seq from routing where routed_seq > (select coalesce(max(seq), 0) from seen)";
+    let ahead = first(connection, sql, [], |row| Ok(row.get::<_, i64>(0)?))?;
+    Ok(ahead.map(|seq| format!("the routing cursor stands at {seq}, beyond the last event")))
+}

@@ -1,0 +1,231 @@
+//! Claims due jobs under a lease, and clears up leases that are over.
+//!
+//! `attempts` counts tries begun: a claim adds one, a release takes it back, a lost lease leaves it. The place in the
+//! schedule is given back in both cases, so that restarts do not use it up. A fencing token changes with each claim and
+//! wherever a running job goes back without an outcome.
+
+use bytes::Bytes;
+use inlet_domain::{
+    ClaimedJob, EventSeq, JobId, JobKind, JobState, Lane, SendKey, StoredEvent, Timestamp, Transition,
+};
+use rusqlite::{Connection, Row, params};
+
+use super::failure::{Failure, Severity};
+use super::jobs::{NEVER, Standing, lane_of, lane_text};
+use super::rows::{all, broken, execute, first, json, named, time, value, values, word};
+use crate::store::{Claim, ClaimLane, Progress};
+
+// Jobs looked at in one claim of an ordered lane. Those found blocked are not looked at again until they are unblocked.
+const LOOKED_AT: u32 = 256;
+
+/// Claims due jobs of each lane.
+pub(super) fn claim_due(connection: &Connection, claim: &Claim) -> Result<Vec<ClaimedJob>, Failure> {
+    let mut claimed = Vec::new();
+    for lane in &claim.lanes {
+        if is_paused(connection, &lane.lane)? {
+            continue;
+        }
+        for id in candidates(connection, lane, claim.now)? {
+            claimed.extend(claim_one(connection, id, claim)?);
+        }
+    }
+    Ok(claimed)
+}
+
+fn is_paused(connection: &Connection, lane: &Lane) -> Result<bool, Failure> {
+    let Lane::Destination(name) = lane else { return Ok(false) };
+    let sql = "select exists (select 1 from destinations where name = ?1 and paused_at is not null)";
+    value(connection, sql, [name])
+}
+
+fn candidates(connection: &Connection, lane: &ClaimLane, now: Timestamp) -> Result<Vec<i64>, Failure> {
+    if lane.ordered {
+        return ordered_candidates(connection, lane, now);
+    }
+    let sql = "select id from jobs where lane = ?1 and state = 'waiting' and claim_at <= ?2 \
+        order by claim_at, id limit ?3";
+    values(connection, sql, params![lane_text(&lane.lane), now.as_micros(), lane.limit])
+}
+
+/// Due jobs at the head of their conversation. The others are blocked: they leave the due index until their
+/// predecessor is finished, so that a long queue behind one head costs nothing.
+fn ordered_candidates(
+    connection: &Connection,
+    lane: &ClaimLane,
+    now: Timestamp,
+) -> Result<Vec<i64>, Failure> {
+    let text = lane_text(&lane.lane);
+    let mut heads = Vec::new();
+    if lane.limit == 0 {
+        return Ok(heads);
+    }
+    let sql = "select id, conversation_id from jobs where lane = ?1 and state = 'waiting' and claim_at <= ?2 \
+        order by claim_at, id limit ?3";
+    let due = all(connection, sql, params![text, now.as_micros(), LOOKED_AT.max(lane.limit)], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+    })?;
+    for (id, conversation) in due {
+        if is_head(connection, &text, id, conversation)? {
+            heads.push(id);
+        } else {
+            execute(connection, "update jobs set claim_at = ?2 where id = ?1", [id, NEVER])?;
+        }
+        if heads.len() >= lane.limit as usize {
+            break;
+        }
+    }
+    Ok(heads)
+}
+
+fn is_head(connection: &Connection, lane: &str, id: i64, conversation: Option<i64>) -> Result<bool, Failure> {
+    let Some(conversation) = conversation else { return Ok(true) };
+    let sql = "select id from jobs where lane = ?1 and conversation_id = ?2 and state in ('waiting', 'running') \
+        order by id limit 1";
+    Ok(first(connection, sql, params![lane, conversation], |row| Ok(row.get::<_, i64>(0)?))? == Some(id))
+}
+
+/// Claims one job. A row that cannot be read becomes a dead letter, so that it cannot block its lane.
+fn claim_one(connection: &Connection, id: i64, claim: &Claim) -> Result<Option<ClaimedJob>, Failure> {
+    let sql = "update jobs set state = ?2, fence = fence + 1, attempts = attempts + 1, \
+        schedule_attempts = schedule_attempts + 1, lease_until = ?3 where id = ?1 and state = 'waiting'";
+    let lease_until = claim.now.after(claim.lease);
+    let running = JobState::Waiting.next(Transition::Claim).map_or("", JobState::as_str);
+    execute(connection, sql, params![id, running, lease_until.as_micros()])?;
+    match load(connection, id) {
+        Err(failure) if failure.severity() == Severity::Row => {
+            bury(connection, id, &failure.to_string(), claim.now)?;
+            Ok(None)
+        }
+        loaded => loaded,
+    }
+}
+
+fn bury(connection: &Connection, id: i64, reason: &str, now: Timestamp) -> Result<(), Failure> {
+    tracing::error!(job.id = id, reason, "job {id} cannot be read and became a dead letter: {reason}");
+    let Some(job) = Standing::of(connection, JobId(id))? else { return Ok(()) };
+    job.follow(connection, Transition::GiveUp, Some(reason), now)?;
+    Ok(())
+}
+
+fn load(connection: &Connection, id: i64) -> Result<Option<ClaimedJob>, Failure> {
+    let sql = "select jobs.id, kind, lane, fence, attempts, schedule_attempts, lease_until, event_seq, \
+        jobs.message_id, media_position, send_key, request, rule, \
+        events.id as stored_id, events.source, events.received_at, body, event_type \
+        from jobs left join events on events.seq = event_seq left join event_facts on event_facts.seq = event_seq \
+        where jobs.id = ?1";
+    first(connection, sql, [id], |row| decode(row, id))
+}
+
+fn decode(row: &Row<'_>, id: i64) -> Result<ClaimedJob, Failure> {
+    let lane: String = row.get("lane")?;
+    let kind = named("jobs", id, word(row, "kind").map_err(Failure::from))?;
+    let (message, position): (Option<String>, Option<i64>) =
+        (row.get("message_id")?, row.get("media_position")?);
+    let media = if kind == JobKind::FetchMedia { message.zip(position) } else { None };
+    Ok(ClaimedJob {
+        id: JobId(id),
+        kind,
+        lane: lane_of(&lane).ok_or_else(|| broken("jobs", id, format!("`{lane}` is not a lane")))?,
+        fence: row.get("fence")?,
+        attempt: row.get("attempts")?,
+        schedule_attempt: row.get("schedule_attempts")?,
+        lease_until: time(row, "lease_until")?,
+        event: event_of(row, id)?,
+        event_type: row.get("event_type")?,
+        media,
+        send: send_of(row, id)?,
+        rule: row.get("rule")?,
+    })
+}
+
+fn event_of(row: &Row<'_>, job: i64) -> Result<Option<StoredEvent>, Failure> {
+    let Some(seq) = row.get::<_, Option<i64>>("event_seq")? else { return Ok(None) };
+    let Some(id) = row.get::<_, Option<String>>("stored_id")? else {
+        return Err(broken("jobs", job, format!("its event {seq} is no longer stored")));
+    };
+    Ok(Some(StoredEvent {
+        seq: EventSeq(seq),
+        id,
+        source: named("events", seq, word(row, "source").map_err(Failure::from))?,
+        received_at: time(row, "received_at")?,
+        body: Bytes::from(row.get::<_, Vec<u8>>("body")?),
+    }))
+}
+
+fn send_of(row: &Row<'_>, job: i64) -> Result<Option<(SendKey, inlet_domain::SendRequest)>, Failure> {
+    let Some(key) = row.get::<_, Option<String>>("send_key")? else { return Ok(None) };
+    let request = named("jobs", job, json(row, "request").map_err(Failure::from))?;
+    Ok(Some((SendKey(key), request)))
+}
+
+/// Gives claimed jobs back untried. Those whose lease was lost are left alone.
+pub(super) fn release(connection: &Connection, jobs: &[(JobId, i64)]) -> Result<(), Failure> {
+    let sql = "update jobs set state = 'waiting', lease_until = null, fence = fence + 1, attempts = attempts - 1, \
+        schedule_attempts = schedule_attempts - 1 where id = ?1 and fence = ?2 and state = 'running'";
+    for (id, fence) in jobs {
+        execute(connection, sql, [id.0, *fence])?;
+    }
+    Ok(())
+}
+
+/// Clears up leases that ended before `now`.
+pub(super) fn expire_leases(connection: &Connection, now: Timestamp) -> Result<Progress, Failure> {
+    let sql = "select id from jobs where state in ('running', 'sending') and lease_until < ?1";
+    let ids = values(connection, sql, [now.as_micros()])?;
+    lose_leases(connection, ids, now)
+}
+
+/// Clears up all leases, and lets claims decide anew what is blocked: the configuration may say otherwise now.
+pub(super) fn recover_leases(connection: &Connection, now: Timestamp) -> Result<Progress, Failure> {
+    let sql = "update jobs set claim_at = due_at where state = 'waiting' and claim_at > due_at";
+    execute(connection, sql, [])?;
+    let ids = values(connection, "select id from jobs where state in ('running', 'sending')", [])?;
+    lose_leases(connection, ids, now)
+}
+
+fn lose_leases(connection: &Connection, ids: Vec<i64>, now: Timestamp) -> Result<Progress, Failure> {
+    let mut progress = Progress::default();
+    for id in ids {
+        let Some(job) = Standing::of(connection, JobId(id))? else { continue };
+        match job.state {
+            JobState::Sending => {
+                let reason = "the answer was not seen: the gateway stopped, or the lease ran out";
+                job.follow(connection, Transition::LoseLease, Some(reason), now)?;
+                progress.unknown += 1;
+            }
+            _ => {
+                return_to_queue(connection, &job, now)?;
+                progress.returned += 1;
+            }
+        }
+    }
+    Ok(progress)
+}
+
+fn return_to_queue(connection: &Connection, job: &Standing, now: Timestamp) -> Result<(), Failure> {
+    job.follow(connection, Transition::LoseLease, Some("the lease ran out before the attempt ended"), now)?;
+    let sql = "update jobs set fence = fence + 1, schedule_attempts = schedule_attempts - 1 where id = ?1";
+    execute(connection, sql, [job.id.0])?;
+    Ok(())
+}
+
+/// When the earliest job of a lane that is not paused can be claimed. One step of the index per lane.
+pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>, Failure> {
+    let sql = "select lane from jobs where state = 'waiting' and lane > ?1 order by lane limit 1";
+    let (mut lane, mut earliest) = (String::new(), None);
+    while let Some(next) = first(connection, sql, [&lane], |row| Ok(row.get::<_, String>(0)?))? {
+        let due = lane_due(connection, &next)?;
+        earliest = [earliest, due].into_iter().flatten().min();
+        lane = next;
+    }
+    Ok(earliest.map(Timestamp::from_micros))
+}
+
+fn lane_due(connection: &Connection, lane: &str) -> Result<Option<i64>, Failure> {
+    if lane_of(lane).map_or(Ok(false), |lane| is_paused(connection, &lane))? {
+        return Ok(None);
+    }
+    let sql = "select claim_at from jobs where lane = ?1 and state = 'waiting' and claim_at < ?2 \
+        order by claim_at limit 1";
+    first(connection, sql, params![lane, NEVER], |row| Ok(row.get(0)?))
+}

@@ -1,0 +1,93 @@
+//! Filters as SQL: conditions and their values, joined by `and`.
+
+use inlet_domain::{EventFilter, JobFilter, MessageFilter, PageRequest};
+use rusqlite::types::Value;
+use rusqlite::{ParamsFromIter, params_from_iter};
+
+use super::rows::clean;
+
+/// Conditions that must all hold.
+#[derive(Debug, Default)]
+pub(super) struct Conditions {
+    terms: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    /// Adds a condition; each `?` in it stands for the value.
+    pub(super) fn add(&mut self, term: &str, value: impl Into<Value>) {
+        self.values.push(value.into());
+        self.terms.push(term.replace('?', &format!("?{}", self.values.len())));
+    }
+
+    /// Adds a condition where there is a value.
+    pub(super) fn add_some(&mut self, term: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.add(term, value);
+        }
+    }
+
+    /// Adds a condition without a value.
+    pub(super) fn add_term(&mut self, term: &str) {
+        self.terms.push(term.to_owned());
+    }
+
+    /// ` where …`, or nothing.
+    pub(super) fn sql(&self) -> String {
+        if self.terms.is_empty() { String::new() } else { format!(" where {}", self.terms.join(" and ")) }
+    }
+
+    /// The values.
+    pub(super) fn params(&self) -> ParamsFromIter<Vec<Value>> {
+        params_from_iter(self.values.clone())
+    }
+}
+
+/// Rows wanted and one more, which tells whether there is a next page.
+pub(super) fn rows_wanted(page: PageRequest) -> u32 {
+    page.limit.clamp(1, inlet_domain::MAX_LIMIT) + 1
+}
+
+/// The conditions of a list of jobs.
+pub(super) fn job_conditions(filter: &JobFilter) -> Conditions {
+    let mut conditions = Conditions::default();
+    conditions.add_some("kind = ?", filter.kind.map(|kind| kind.as_str().to_owned()));
+    conditions.add_some("state = ?", filter.state.map(|state| state.as_str().to_owned()));
+    conditions.add_some("destination = ?", filter.destination.as_deref().map(clean));
+    conditions.add_some("event_id = ?", filter.event_id.as_deref().map(clean));
+    conditions.add_some("(message_id = ? or sent_message_id = ?)", filter.message_id.as_deref().map(clean));
+    conditions.add_some("replay_id = ?", filter.replay_id.map(|replay| replay.0));
+    conditions.add_some("created_at >= ?", filter.after.map(|after| after.as_micros()));
+    conditions.add_some("created_at < ?", filter.before.map(|before| before.as_micros()));
+    conditions
+}
+
+/// The conditions of a list of messages.
+pub(super) fn message_conditions(filter: &MessageFilter) -> Conditions {
+    let mut conditions = Conditions::default();
+    conditions.add_some("direction = ?", filter.direction.map(|direction| direction.as_str().to_owned()));
+    conditions.add_some("from_number = ?", filter.from.as_deref().map(clean));
+    conditions.add_some("to_number = ?", filter.to.as_deref().map(clean));
+    conditions.add_some("conversation_id = ?", filter.conversation_id);
+    conditions.add_some("status = ?", filter.status.as_deref().map(clean));
+    conditions.add_some("kind = ?", filter.kind.as_deref().map(clean));
+    conditions.add_some("received_at >= ?", filter.after.map(|after| after.as_micros()));
+    conditions.add_some("received_at < ?", filter.before.map(|before| before.as_micros()));
+    conditions
+}
+
+/// The conditions of a list or replay of routed events, on `event_facts`.
+pub(super) fn event_conditions(filter: &EventFilter) -> Conditions {
+    let mut conditions = Conditions::default();
+    conditions.add_some("event_type = ?", filter.event_type.as_deref().map(clean));
+    conditions.add_some("message_id = ?", filter.message_id.as_deref().map(clean));
+    conditions.add_some("source = ?", filter.source.map(|source| source.as_str().to_owned()));
+    match filter.readable {
+        Some(true) => conditions.add_term("unreadable is null"),
+        Some(false) => conditions.add_term("unreadable is not null"),
+        None => {}
+    }
+    conditions.add_some("received_at >= ?", filter.after.map(|after| after.as_micros()));
+    conditions.add_some("received_at < ?", filter.before.map(|before| before.as_micros()));
+    conditions
+}
