@@ -26,8 +26,10 @@ pub struct SandboxConfig {
     pub retry: RetrySettings,
     /// The account's API key; derived from the seed when absent.
     pub api_key: Option<String>,
-    /// The account's numbers, all on the default profile.
+    /// The account's numbers that are on the default profile.
     pub numbers: Vec<PhoneNumber>,
+    /// Profiles besides the default one, with numbers of their own: two receivers can then text each other.
+    pub further_profiles: Vec<ProfileSettings>,
     /// Whether media are served only to the account's bearer key. Telnyx's guide says so, real hosts do not.
     pub media_auth: bool,
     /// The name under which a media item carries its digest.
@@ -72,6 +74,7 @@ impl Default for SandboxConfig {
             retry: RetrySettings::default(),
             api_key: None,
             numbers: vec![DEFAULT_NUMBER.parse().expect("the default number is E.164")],
+            further_profiles: Vec::new(),
             media_auth: false,
             media_digest_key: MediaDigestKey::HashSha256,
             media_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
@@ -91,6 +94,19 @@ impl Default for SandboxConfig {
             frozen_at: None,
         }
     }
+}
+
+/// A messaging profile to start with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileSettings {
+    /// Its name; its id is derived from it.
+    pub name: String,
+    /// Numbers of the account that are on it.
+    pub numbers: Vec<PhoneNumber>,
+    /// Its webhook URL.
+    pub webhook_url: Option<Url>,
+    /// Its failover URL.
+    pub failover_url: Option<Url>,
 }
 
 /// How a webhook is tried. The default is Telnyx's guide: three tries at the primary URL, one at the failover.

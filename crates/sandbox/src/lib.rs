@@ -29,7 +29,7 @@ mod http;
 mod clock;
 mod random;
 
-pub use config::{MediaDigestKey, RetrySettings, SandboxConfig};
+pub use config::{MediaDigestKey, ProfileSettings, RetrySettings, SandboxConfig};
 pub use delivery::{Attempt, AttemptError, Delivery, DeliveryStatus};
 pub use fault::{CarrierOutcome, Fault, FaultEffect, FaultMatch, InvalidFault};
 pub use sandbox::{Sandbox, SandboxError};

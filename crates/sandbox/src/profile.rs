@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::clock;
+use crate::config::ProfileSettings;
 use crate::refusal::Refusal;
 
 /// Switches that the sandbox shows but does not act on, with the one value it can honestly have.
@@ -39,19 +40,14 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// The profile every account has.
-    pub(crate) fn default_profile(
-        id: &str,
-        webhook_url: Option<Url>,
-        failover_url: Option<Url>,
-        now: Timestamp,
-    ) -> Self {
+    /// A profile as it is at start.
+    pub(crate) fn new(id: &str, settings: &ProfileSettings, now: Timestamp) -> Self {
         Self {
             id: id.to_owned(),
-            name: "Default".to_owned(),
+            name: settings.name.clone(),
             enabled: true,
-            webhook_url,
-            webhook_failover_url: failover_url,
+            webhook_url: settings.webhook_url.clone(),
+            webhook_failover_url: settings.failover_url.clone(),
             whitelisted_destinations: vec!["*".to_owned()],
             created_at: now,
             updated_at: now,

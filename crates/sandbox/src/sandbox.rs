@@ -99,17 +99,22 @@ impl Sandbox {
         &self.shared.account.api_key
     }
 
-    /// The account's numbers, in the configured order.
+    /// The account's numbers, in the configured order; those of the default profile first.
     pub fn numbers(&self) -> Vec<PhoneNumber> {
-        self.shared.config.numbers.clone()
+        self.shared.numbers.clone()
     }
 
-    /// The id of the profile that all numbers are on.
+    /// The id of the default profile.
     pub fn messaging_profile_id(&self) -> &str {
         &self.shared.account.default_profile_id
     }
 
-    /// Points the profile's webhooks at a receiver, now and after every reset.
+    /// The id of the profile that a number is on.
+    pub fn messaging_profile_id_of(&self, number: &PhoneNumber) -> &str {
+        self.shared.profile_id_of(number)
+    }
+
+    /// Points the default profile's webhooks at a receiver, now and after every reset.
     pub fn set_webhook_url(&self, url: Url) {
         self.shared.set_webhook_url(url);
     }

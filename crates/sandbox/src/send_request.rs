@@ -110,6 +110,10 @@ fn profile<'a>(
         Refusal::new("10005", format!("There is no messaging profile '{id}'.")).at("/messaging_profile_id")
     };
     let profile = world.profile(id).ok_or_else(unknown)?;
+    if id != shared.profile_id_of(from) {
+        let detail = format!("The 'from' address '{from}' is not on the messaging profile '{id}'.");
+        return Err(Refusal::new("40305", detail).at("/from"));
+    }
     if profile.enabled {
         return Ok(profile);
     }

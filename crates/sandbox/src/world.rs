@@ -5,7 +5,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use inlet_telnyx::PhoneNumber;
-use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,10 +37,15 @@ pub(crate) struct World {
 }
 
 impl World {
-    fn new(config: &SandboxConfig, profile: Profile, random: Randomness, life: CancellationToken) -> Self {
+    fn new(
+        config: &SandboxConfig,
+        profiles: Vec<Profile>,
+        random: Randomness,
+        life: CancellationToken,
+    ) -> Self {
         Self {
             random,
-            profiles: vec![profile],
+            profiles,
             messages: MessageLog::new(config.message_log_capacity),
             blocks: BTreeSet::new(),
             media: MediaStore::new(config.media_capacity_bytes),
@@ -61,6 +65,8 @@ impl World {
 pub(crate) struct Shared {
     pub(crate) config: SandboxConfig,
     pub(crate) account: Account,
+    /// All numbers of the account, those of the default profile first.
+    pub(crate) numbers: Vec<PhoneNumber>,
     pub(crate) clock: Clock,
     /// Origin at which the sandbox is reached, without a final slash.
     pub(crate) origin: String,
@@ -87,15 +93,17 @@ impl Shared {
     ) -> Self {
         let clock = Clock::new(config.frozen_at);
         let random = Randomness::new(config.seed);
-        let profile = default_profile(&config, &account, config.webhook_url.clone(), clock.now());
+        let profiles = account.profiles(config.webhook_url.clone(), &config, clock.now());
+        let numbers = config.numbers.iter().chain(config.further_profiles.iter().flat_map(|p| &p.numbers));
         let cancel = CancellationToken::new();
         Self {
-            world: Mutex::new(World::new(&config, profile, random, cancel.child_token())),
+            world: Mutex::new(World::new(&config, profiles, random, cancel.child_token())),
             webhook_url: Mutex::new(config.webhook_url.clone()),
             changed: watch::Sender::new(()),
             cancel,
             tracker: TaskTracker::new(),
             due: Notify::new(),
+            numbers: numbers.cloned().collect(),
             config,
             account,
             clock,
@@ -150,8 +158,8 @@ impl Shared {
         *self.webhook_url.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.clone());
         let now = self.clock.now();
         self.change(|world| {
-            for profile in &mut world.profiles {
-                profile.webhook_url = Some(url.clone());
+            if let Some(profile) = world.profiles.first_mut() {
+                profile.webhook_url = Some(url);
                 profile.updated_at = now;
             }
         });
@@ -162,23 +170,25 @@ impl Shared {
     pub(crate) fn reset(&self, restart_ids: bool) {
         self.clock.restart();
         let url = self.webhook_url.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let profile = default_profile(&self.config, &self.account, url, self.clock.now());
+        let profiles = self.account.profiles(url, &self.config, self.clock.now());
         self.change(|world| {
             world.life.cancel();
             let fresh = Randomness::new(self.config.seed);
             let random = if restart_ids { fresh } else { std::mem::replace(&mut world.random, fresh) };
-            *world = World::new(&self.config, profile, random, self.cancel.child_token());
+            *world = World::new(&self.config, profiles, random, self.cancel.child_token());
         });
     }
 
     /// Whether a number belongs to the account.
     pub(crate) fn owns(&self, number: &str) -> bool {
-        self.config.numbers.iter().any(|own| own.as_str() == number)
+        self.numbers.iter().any(|own| own.as_str() == number)
     }
 
-    /// The profile a number is on. All numbers are on the default one until they can be moved.
-    pub(crate) fn profile_id_of(&self, _number: &PhoneNumber) -> &str {
-        &self.account.default_profile_id
+    /// The profile a number is on. Numbers stay where they are until they can be moved.
+    pub(crate) fn profile_id_of(&self, number: &PhoneNumber) -> &str {
+        let further =
+            self.config.further_profiles.iter().position(|profile| profile.numbers.contains(number));
+        further.map_or(&self.account.default_profile_id, |index| &self.account.further_profile_ids[index])
     }
 
     /// What payloads show besides their message.
@@ -186,7 +196,7 @@ impl Shared {
         View {
             config: &self.config,
             organization_id: &self.account.organization_id,
-            own_numbers: &self.config.numbers,
+            own_numbers: &self.numbers,
         }
     }
 
@@ -194,8 +204,4 @@ impl Shared {
         // A panic in one request must not end the sandbox for all others.
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn default_profile(config: &SandboxConfig, account: &Account, url: Option<Url>, now: Timestamp) -> Profile {
-    Profile::default_profile(&account.default_profile_id, url, config.failover_url.clone(), now)
 }

@@ -173,7 +173,7 @@ async fn show_account(State(shared): State<Arc<Shared>>) -> Response {
         "api_key": shared.account.api_key,
         "api_url": format!("{}/v2", shared.origin),
         "messaging_profile_id": shared.account.default_profile_id,
-        "numbers": shared.config.numbers,
+        "numbers": shared.numbers,
         "organization_id": shared.account.organization_id,
         "public_key": shared.account.public_key().to_base64(),
         "webhook_url": webhook_url,

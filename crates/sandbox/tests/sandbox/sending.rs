@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use inlet_sandbox::{InboundText, Sandbox, SandboxConfig};
+use inlet_sandbox::{InboundText, ProfileSettings, Sandbox, SandboxConfig};
+use inlet_telnyx::PhoneNumber;
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -248,4 +249,29 @@ async fn a_body_beyond_the_limit_is_refused_in_the_envelope() {
     let sandbox = Sandbox::start(swift()).await.unwrap();
     let reply = send(&sandbox, with("text", json!("x".repeat(1024 * 1024)))).await;
     assert_eq!(reply.refusal(), (413, "10025", ""));
+}
+
+#[tokio::test]
+async fn two_receivers_with_a_profile_each_can_text_each_other() {
+    let (ours, theirs) = (Receiver::start().await, Receiver::start().await);
+    let number: PhoneNumber = "+15559870000".parse().unwrap();
+    let further = ProfileSettings {
+        name: "Theirs".to_owned(),
+        numbers: vec![number.clone()],
+        webhook_url: Some(theirs.url.clone()),
+        failover_url: None,
+    };
+    let config =
+        SandboxConfig { webhook_url: Some(ours.url.clone()), further_profiles: vec![further], ..swift() };
+    let sandbox = Sandbox::start(config).await.unwrap();
+    send(&sandbox, with("to", json!(number))).await;
+    idle(&sandbox).await;
+    assert_eq!((ours.received().len(), theirs.received().len()), (2, 1));
+    let arrived = theirs.bodies().remove(0)["data"]["payload"].clone();
+    assert_eq!(arrived["messaging_profile_id"], sandbox.messaging_profile_id_of(&number));
+    send(&sandbox, json!({"from": number, "to": OURS, "text": "back"})).await;
+    idle(&sandbox).await;
+    assert_eq!((ours.received().len(), theirs.received().len()), (3, 3));
+    let wrong = with("messaging_profile_id", json!(sandbox.messaging_profile_id_of(&number)));
+    assert_eq!(send(&sandbox, wrong).await.refusal(), (400, "40305", "/from"));
 }
