@@ -68,7 +68,7 @@ impl Resolve for GuardedResolver {
     }
 }
 
-fn allowed(policy: Policy, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, BlockedAddress> {
+pub(super) fn allowed(policy: Policy, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, BlockedAddress> {
     let refusal = found.iter().find_map(|address| policy.forbids(address.ip()));
     let allowed: Vec<_> =
         found.into_iter().filter(|address| policy.forbids(address.ip()).is_none()).collect();

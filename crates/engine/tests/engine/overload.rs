@@ -1,0 +1,68 @@
+//! A destination that hangs is its own trouble only.
+
+use std::time::Duration;
+
+use inlet_domain::{Destination, JobFilter, JobKind, JobState, NewEvent, PageRequest, Source, Timestamp};
+use inlet_store::Store;
+
+use crate::stub::{Reaction, Stub};
+use crate::world::{Setup, World, destination, received};
+
+const DUE: usize = 10_000;
+
+async fn record_many(world: &World, count: usize) {
+    let mut writes = tokio::task::JoinSet::new();
+    for number in 0..count {
+        let store = world.store.clone();
+        let event = NewEvent {
+            id: format!("evt-{number}"),
+            source: Source::Telnyx,
+            received_at: Timestamp::from_seconds(1_767_225_600),
+            body: format!(r#"{{"data":{{"id":"evt-{number}","event_type":"backlog"}}}}"#).into(),
+        };
+        writes.spawn(async move { store.record_event(event).await.unwrap() });
+    }
+    writes.join_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_due_jobs_of_a_hung_destination_delay_nobody_else() {
+    let hung = Stub::start(|_| Reaction::Hang).await;
+    let healthy = Stub::answering(200).await;
+    let setup = Setup {
+        destinations: vec![
+            Destination { timeout: Duration::from_secs(600), ..destination("hung", hung.url("/")) },
+            Destination {
+                events: vec!["message.received".into()],
+                ..destination("healthy", healthy.url("/"))
+            },
+        ],
+        ..Setup::default()
+    };
+    let world = World::start(setup).await;
+    record_many(&world, DUE).await;
+    world
+        .eventually("ten thousand due jobs", async || {
+            let stats = world.store.stats().await.unwrap();
+            let jobs: i64 = stats.iter().map(|row| row.jobs).sum();
+            (jobs == DUE as i64 && hung.count() == 4).then_some(())
+        })
+        .await;
+    for number in 0..20 {
+        let id = format!("text-{number}");
+        world.record(&id, received(&id, "hi", serde_json::json!([]))).await;
+    }
+    world.until("the healthy destination's events", || healthy.count() == 20).await;
+    world
+        .eventually("their jobs' end", async || {
+            let filter = JobFilter {
+                kind: Some(JobKind::Deliver),
+                state: Some(JobState::Done),
+                ..JobFilter::default()
+            };
+            let done = world.store.jobs(filter, PageRequest::default()).await.unwrap().data;
+            (done.len() == 20).then_some(())
+        })
+        .await;
+    assert_eq!(hung.count(), 4, "as many as it has slots");
+}
