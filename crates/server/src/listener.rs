@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::{CONNECTION, TRANSFER_ENCODING};
+use http::{HeaderValue, Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -235,7 +236,11 @@ async fn serve<H: Handler>(
         let (handler, connection) = (Arc::clone(&handler), Arc::clone(&connection));
         async move {
             let started = connection.clock.begin();
-            let response = handler.handle(&connection, started, request).await;
+            let chunked = is_chunked(&request);
+            let mut response = handler.handle(&connection, started, request).await;
+            if chunked {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             connection.clock.end();
             Ok::<_, Infallible>(response)
         }
@@ -255,6 +260,12 @@ async fn serve<H: Handler>(
         () = stop.cancelled() => served.as_mut().graceful_shutdown(),
     }
     served.await
+}
+
+/// hyper drops a `Content-Length` that stands beside `Transfer-Encoding`, unseen. What follows such a request may be
+/// part of it to a proxy in front of us, so no request is read after a chunked one (RFC 9112, 6.3).
+fn is_chunked(request: &Request<Incoming>) -> bool {
+    request.headers().contains_key(TRANSFER_ENCODING)
 }
 
 fn reason(error: &hyper::Error) -> &'static str {
