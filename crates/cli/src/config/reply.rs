@@ -1,0 +1,47 @@
+//! Understands `[[replies]]`.
+
+use std::time::Duration;
+
+use inlet_domain::{PhoneNumber, ReplyRule, Template};
+
+use super::destination::condition;
+use super::parse;
+use super::reader::Reader;
+
+const SAME_TEXT_LIMIT: u32 = 1;
+
+/// Reads one; `None` when anything about it is wrong.
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ReplyRule> {
+    let name = reader.required("name", parse::name);
+    let keywords = reader.texts("keywords", keyword);
+    let numbers = reader.texts("numbers", number);
+    let when = reader.optional("when", condition);
+    let text = reader.required("text", template);
+    let cooldown = reader.optional("cooldown", parse::duration);
+    let same_text_limit = reader.number("same_text_limit", 1..=1_000, SAME_TEXT_LIMIT);
+    Some(ReplyRule {
+        name: name?,
+        keywords: keywords?,
+        numbers: numbers?,
+        when: when?,
+        text: text?,
+        cooldown: cooldown?.unwrap_or(Duration::ZERO),
+        same_text_limit: same_text_limit?,
+    })
+}
+
+/// One of our numbers.
+pub(crate) fn number(text: &str) -> Result<PhoneNumber, String> {
+    text.parse().map_err(|error: inlet_telnyx::InvalidPhoneNumber| error.to_string())
+}
+
+fn keyword(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("has an empty keyword".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+fn template(text: &str) -> Result<Template, String> {
+    if text.trim().is_empty() {
+        return Err("is empty".to_owned());
+    }
+    Template::compile(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,211 @@
+//! Which settings there are, what kind of value each takes, and what a mistyped name was meant to be.
+
+/// What kind of value a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A text.
+    Text,
+    /// A text that is never printed.
+    Secret,
+    /// A whole number.
+    Number,
+    /// True or false.
+    Flag,
+    /// A list of texts.
+    Texts,
+}
+
+impl Kind {
+    /// The kind in words, for errors.
+    pub(crate) fn phrase(self) -> &'static str {
+        match self {
+            Self::Text | Self::Secret => "a text in quotes",
+            Self::Number => "a whole number",
+            Self::Flag => "true or false",
+            Self::Texts => "a list of texts, as in [\"a\", \"b\"]",
+        }
+    }
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What it takes.
+    pub(crate) kind: Kind,
+}
+
+/// One section, or one kind of entry.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Its settings.
+    pub(crate) keys: &'static [Key],
+}
+
+impl Section {
+    /// The setting of this name.
+    pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+const fn key(name: &'static str, kind: Kind) -> Key {
+    Key { name, kind }
+}
+
+/// The sections that occur once.
+pub(crate) const SECTIONS: &[Section] = &[
+    Section {
+        name: "webhooks",
+        keys: &[
+            key("listen", Kind::Text),
+            key("path", Kind::Text),
+            key("public_keys", Kind::Texts),
+            key("public_keys_file", Kind::Text),
+            key("public_url", Kind::Text),
+            key("tolerance", Kind::Text),
+            key("max_connections", Kind::Number),
+            key("max_connections_per_ip", Kind::Number),
+        ],
+    },
+    Section {
+        name: "telnyx",
+        keys: &[
+            key("api_key", Kind::Secret),
+            key("api_key_file", Kind::Text),
+            key("base_url", Kind::Text),
+            key("numbers", Kind::Texts),
+            key("messaging_profile_id", Kind::Text),
+        ],
+    },
+    Section {
+        name: "admin",
+        keys: &[
+            key("listen", Kind::Text),
+            key("token", Kind::Secret),
+            key("token_file", Kind::Text),
+            key("allowed_hosts", Kind::Texts),
+        ],
+    },
+    Section {
+        name: "sandbox",
+        keys: &[
+            key("listen", Kind::Text),
+            key("numbers", Kind::Texts),
+            key("attempts", Kind::Number),
+            key("failover_attempts", Kind::Number),
+            key("media_auth", Kind::Flag),
+            key("webhook_url", Kind::Text),
+            key("failover_url", Kind::Text),
+        ],
+    },
+    Section { name: "store", keys: &[key("url", Kind::Text)] },
+    Section {
+        name: "media",
+        keys: &[key("url", Kind::Text), key("max_bytes", Kind::Number), key("key_hosts", Kind::Texts)],
+    },
+    Section { name: "retention", keys: &[key("jobs", Kind::Text)] },
+];
+
+/// The entries that occur any number of times.
+pub(crate) const ENTRIES: &[Section] = &[
+    Section {
+        name: "destinations",
+        keys: &[
+            key("name", Kind::Text),
+            key("url", Kind::Text),
+            key("events", Kind::Texts),
+            key("when", Kind::Text),
+            key("format", Kind::Text),
+            key("retry", Kind::Texts),
+            key("timeout", Kind::Text),
+            key("concurrency", Kind::Number),
+            key("ordered", Kind::Flag),
+            key("secret", Kind::Secret),
+            key("secret_file", Kind::Text),
+        ],
+    },
+    Section {
+        name: "replies",
+        keys: &[
+            key("name", Kind::Text),
+            key("keywords", Kind::Texts),
+            key("numbers", Kind::Texts),
+            key("when", Kind::Text),
+            key("text", Kind::Text),
+            key("cooldown", Kind::Text),
+            key("same_text_limit", Kind::Number),
+        ],
+    },
+];
+
+/// The section of this name.
+pub(crate) fn section(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.name == name)
+}
+
+/// The kind of entry of this name.
+pub(crate) fn entry(name: &str) -> Option<&'static Section> {
+    ENTRIES.iter().find(|entry| entry.name == name)
+}
+
+/// The known section that a mistyped one is nearest to.
+pub(crate) fn nearest_section(name: &str) -> Option<&'static str> {
+    nearest(name, SECTIONS.iter().chain(ENTRIES).map(|section| section.name))
+}
+
+/// The known setting, with its section, that a mistyped one is nearest to: of its own section first.
+pub(crate) fn nearest_key(section: &Section, name: &str) -> Option<String> {
+    let own = nearest(name, section.keys.iter().map(|key| key.name));
+    let own = own.map(|key| format!("{}.{key}", section.name));
+    own.or_else(|| {
+        let elsewhere = SECTIONS.iter().chain(ENTRIES).find(|other| other.key(name).is_some())?;
+        Some(format!("{}.{name}", elsewhere.name))
+    })
+}
+
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known.map(|word| (distance(name, word), word)).min()?;
+    // A third of the letters wrong is another word, not a slip.
+    if near.0 <= 1.max(near.1.len() / 3) { Some(near.1) } else { None }
+}
+
+/// Letters to insert, delete or replace to turn one word into another.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, other_letter) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other_letter);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_finds_its_word() {
+        let webhooks = section("webhooks").unwrap();
+        assert_eq!(nearest_key(webhooks, "lisen").as_deref(), Some("webhooks.listen"));
+        assert_eq!(nearest_key(webhooks, "public_key").as_deref(), Some("webhooks.public_keys"));
+        assert_eq!(nearest_key(webhooks, "token").as_deref(), Some("admin.token"));
+        assert_eq!(nearest_key(webhooks, "colour"), None);
+        assert_eq!(nearest_section("destination"), Some("destinations"));
+    }
+
+    #[test]
+    fn distance_counts_letters() {
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

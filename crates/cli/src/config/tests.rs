@@ -1,0 +1,221 @@
+//! Tests of the layers and of what is refused.
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+const KEY: &str = "iFvbDxAHDy9yXDAsCZ7qBmzwHIrcIVeUiMqfOhxMFhw=";
+
+fn load(file: &str, variables: Environment) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.toml");
+    std::fs::write(&path, file).unwrap();
+    let sources = Sources { file: Some(path.clone()), environment: variables, flags: Vec::new() };
+    let folder = format!("{}/", folder.path().display());
+    Config::load(&sources).map_err(|failure| failure.to_string().replace(&folder, ""))
+}
+
+fn refused(file: &str) -> String {
+    load(file, Environment::default()).map(|_| ()).unwrap_err()
+}
+
+/// The reference with every setting that is commented out put in force.
+fn whole_reference() -> String {
+    let uncomment = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|first: char| first.is_ascii_lowercase() || first == '[') => {
+            rest.to_owned()
+        }
+        _ => line.to_owned(),
+    };
+    REFERENCE.lines().map(|line| uncomment(line) + "\n").collect()
+}
+
+#[test]
+fn an_empty_file_gives_the_defaults_of_the_reference() {
+    let config = load("", Environment::default()).unwrap();
+    assert_eq!(config.webhooks.listen.to_string(), "127.0.0.1:5000");
+    assert_eq!(config.webhooks.path, "/webhooks");
+    assert_eq!(config.webhooks.tolerance.as_secs(), inlet_telnyx::DEFAULT_TOLERANCE_SECONDS);
+    assert_eq!(config.webhooks.max_connections, 10_000);
+    assert_eq!(config.webhooks.max_connections_per_ip, None);
+    assert_eq!(config.admin.listen.to_string(), "127.0.0.1:5001");
+    assert_eq!(config.sandbox.listen.to_string(), "127.0.0.1:5002");
+    assert_eq!(config.sandbox.numbers[0].as_str(), "+15559876543");
+    assert_eq!(config.store_path, Path::new("inlet-data/inlet.db"));
+    assert_eq!(config.media.url, "file:inlet-data/media");
+    assert_eq!(config.media.max_bytes, 10 << 20);
+    assert_eq!(config.keep_jobs, Some(Duration::from_hours(30 * 24)));
+    assert!(config.destinations.is_empty() && config.replies.is_empty());
+}
+
+#[test]
+fn the_reference_names_every_setting_once() {
+    let reference = whole_reference();
+    let table: toml::Table = reference.parse().unwrap();
+    for section in schema::SECTIONS {
+        let known: BTreeSet<&str> = section.keys.iter().map(|key| key.name).collect();
+        let named = table[section.name].as_table().unwrap();
+        assert_eq!(named.keys().map(String::as_str).collect::<BTreeSet<_>>(), known, "[{}]", section.name);
+    }
+    for entry in schema::ENTRIES {
+        let known: BTreeSet<&str> = entry.keys.iter().map(|key| key.name).collect();
+        let named = table[entry.name][0].as_table().unwrap();
+        assert_eq!(named.keys().map(String::as_str).collect::<BTreeSet<_>>(), known, "[[{}]]", entry.name);
+    }
+}
+
+#[test]
+fn the_examples_of_the_reference_show_the_defaults() {
+    let given = |line: &str| !line.starts_with("secret") && !line.contains("_file");
+    let reference = whole_reference();
+    let examples = &reference[reference.find("[[destinations]]").unwrap()..];
+    let examples: String =
+        examples.lines().filter(|line| given(line)).map(|line| format!("{line}\n")).collect();
+    let bare = "[[destinations]]\nname = \"crm\"\nurl = \"https://crm.example.com/hooks/texts\"\n\
+                [[replies]]\nname = \"hours\"\ntext = \"We are open 9 to 5, {{ from }}.\"\n";
+    let (full, bare) =
+        (load(&examples, Environment::default()).unwrap(), load(bare, Environment::default()).unwrap());
+    let (one, other) = (&full.destinations[0].destination, &bare.destinations[0].destination);
+    assert_eq!((&one.events, &one.format, &one.retry), (&other.events, &other.format, &other.retry));
+    assert_eq!(
+        (one.timeout, one.concurrency, one.ordered),
+        (other.timeout, other.concurrency, other.ordered)
+    );
+    let (one, other) = (&full.replies[0], &bare.replies[0]);
+    assert_eq!((one.cooldown, one.same_text_limit), (other.cooldown, other.same_text_limit));
+}
+
+#[test]
+fn higher_layers_win() {
+    let file =
+        format!("[webhooks]\npath = \"/file\"\npublic_keys = [\"{KEY}\"]\n[telnyx]\napi_key = \"file\"\n");
+    let variables = [
+        ("TELNYX_API_KEY", "telnyx"),
+        ("TELNYX_BASE_URL", "https://telnyx.example.com/v2"),
+        ("INLET_TELNYX__BASE_URL", "https://inlet.example.com/v2"),
+        ("INLET_TELNYX__NUMBERS", "+15551230001, +15551230002"),
+        ("INLET_MEDIA__KEY_HOSTS", "[\"a.example.com\"]"),
+        ("INLET_MEDIA__MAX_BYTES", "7"),
+        ("INLET_SANDBOX__MEDIA_AUTH", "true"),
+        ("INLET_WEBHOOKS__PATH", ""),
+    ];
+    let config = load(&file, variables.into()).unwrap();
+    assert_eq!(config.webhooks.path, "/file");
+    assert_eq!(config.webhooks.public_keys[0].to_base64(), KEY);
+    assert_eq!(config.telnyx.api_key.unwrap().expose_secret(), "telnyx");
+    assert_eq!(config.telnyx.base_url.host_str(), Some("inlet.example.com"));
+    assert_eq!(config.telnyx.numbers.len(), 2);
+    assert_eq!(config.media.key_hosts, ["a.example.com"]);
+    assert_eq!(config.media.max_bytes, 7);
+    assert!(config.sandbox.media_auth);
+}
+
+#[test]
+fn flags_win_over_everything() {
+    let flags = vec![FlagSetting {
+        flag: "--path",
+        section: "webhooks",
+        key: "path",
+        value: Value::Text("/flag".into()),
+    }];
+    let environment = Environment::from([("INLET_WEBHOOKS__PATH", "/variable")]);
+    let config = Config::load(&Sources { file: None, environment, flags }).unwrap();
+    assert_eq!(config.webhooks.path, "/flag");
+}
+
+#[test]
+fn secrets_come_from_files_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key").display().to_string();
+    std::fs::write(&path, "from-a-file\n").unwrap();
+    let variables = [("TELNYX_API_KEY", "shorter"), ("INLET_TELNYX__API_KEY_FILE", path.as_str())];
+    let config = load("[telnyx]\napi_key = \"lowest\"\n", variables.into()).unwrap();
+    assert_eq!(config.telnyx.api_key.unwrap().expose_secret(), "from-a-file");
+}
+
+#[test]
+fn a_value_and_its_file_contradict_each_other() {
+    let problem = refused("[admin]\ntoken = \"sixteen-letters-and-more\"\ntoken_file = \"/x\"\n");
+    assert_eq!(problem, "inlet.toml line 3: `admin.token_file` and `admin.token` are both given; keep one");
+}
+
+#[test]
+fn lists_of_destinations_come_from_the_environment_too() {
+    let variables =
+        [("INLET_DESTINATIONS", "[{ name = \"crm\", url = \"http://127.0.0.1:9/x\", ordered = true }]")];
+    let config = load("[[destinations]]\nname = \"old\"\nurl = \"file:/old\"\n", variables.into()).unwrap();
+    assert_eq!(config.destinations.len(), 1);
+    assert!(config.destinations[0].destination.ordered);
+}
+
+#[test]
+fn all_problems_are_told_at_once_with_their_lines() {
+    let file = r#"
+[webhooks]
+lisen = "127.0.0.1:5000"
+path = 7
+public_keys = ["AAAA"]
+tolerance = "soon"
+[webhoks]
+listen = "x"
+[[destinations]]
+name = "crm"
+url = "redis://localhost"
+format = "message"
+[[destinations]]
+name = "crm"
+url = "https://crm.example.com"
+when = "to =="
+concurrency = 0
+[[replies]]
+name = "hours"
+"#;
+    insta::assert_snapshot!(refused(file), @r"
+    inlet.toml line 7: `webhoks` is not a section; did you mean `webhooks`?
+    inlet.toml line 3: `webhooks.lisen` is not a setting; did you mean `webhooks.listen`?
+    inlet.toml line 4: `webhooks.path` takes a text in quotes
+    inlet.toml line 5: `webhooks.public_keys`: public key decodes to 3 bytes, not 32
+    inlet.toml line 6: `webhooks.tolerance`: `soon` is not a duration, as in 90s, 5m, 10h, 2d
+    inlet.toml line 11: `destinations.url`: destinations of scheme `redis` are not supported yet; use http, https or file
+    inlet.toml line 12: `destinations.format`: format `message` is not supported yet; use `telnyx`
+    inlet.toml line 14: `destinations.name`: `crm` is the name of another one
+    inlet.toml line 16: `destinations.when`: `to ==` is not an expression: unexpected end of input, expected expression
+    inlet.toml line 17: `destinations.concurrency`: 0 is not between 1 and 1000
+    inlet.toml line 18: `replies.text`: is missing
+    ");
+}
+
+#[test]
+fn unknown_variables_are_refused_and_others_left_alone() {
+    let variables = [("INLET_WEBHOOKS__LISEN", "x"), ("INLET_LOG", "debug"), ("INLET_URL", "http://x")];
+    let problem = load("", variables.into()).map(|_| ()).unwrap_err();
+    assert_eq!(
+        problem,
+        "INLET_WEBHOOKS__LISEN: `webhooks.lisen` is not a setting; did you mean `webhooks.listen`?"
+    );
+}
+
+#[test]
+fn broken_toml_names_its_line() {
+    let problem = refused("[webhooks]\npath = \n");
+    assert!(problem.starts_with("inlet.toml line 2: not TOML: "), "{problem}");
+}
+
+#[test]
+fn serve_needs_a_key_and_a_token_beyond_loopback() {
+    let config = load("[admin]\nlisten = \"0.0.0.0:5001\"\n", Environment::default()).unwrap();
+    let problems = config.check_for_serve().unwrap_err().to_string();
+    assert_eq!(problems.lines().count(), 2, "{problems}");
+    let file = format!("[webhooks]\npublic_keys = [\"{KEY}\"]\n");
+    assert!(load(&file, Environment::default()).unwrap().check_for_serve().is_ok());
+}
+
+#[test]
+fn show_hides_secrets_and_tells_origins() {
+    let environment =
+        Environment::from([("TELNYX_API_KEY", "KEY-canary"), ("INLET_ADMIN__TOKEN", "token-canary-0123")]);
+    let text = show(&Sources { file: None, environment, flags: Vec::new() }).unwrap();
+    assert!(!text.contains("canary"), "{text}");
+    assert!(text.contains("# TELNYX_API_KEY") && text.contains("# default"), "{text}");
+    text.parse::<toml::Table>().unwrap();
+}

@@ -1,0 +1,70 @@
+//! What commands print: a table for people, one JSON object a line for programs, and nothing a stranger could inject.
+
+mod escape;
+mod fields;
+mod rows;
+mod table;
+
+use std::io::{self, IsTerminal, Write};
+
+use serde_json::value::RawValue;
+
+pub(crate) use escape::escape;
+pub(crate) use fields::Fields;
+pub(crate) use rows::{Row, said, time};
+pub(crate) use table::{Table, align};
+
+/// Prints a line on standard output.
+pub(crate) fn line(text: &str) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
+}
+
+/// Prints bytes on standard output as they are.
+pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
+/// Prints a remark on standard error. Whether it arrives changes nothing.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints an object as one line of JSON.
+pub(crate) fn json_line(object: &RawValue) -> io::Result<()> {
+    let text = object.get();
+    // Line ends within JSON stand only between tokens, so a blank does as well.
+    if text.contains(['\n', '\r']) { line(&text.replace(['\n', '\r'], " ")) } else { line(text) }
+}
+
+/// Whether a person sees standard output.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Shows the progress of long work to a person; silent otherwise.
+pub(crate) struct Progress {
+    shown: bool,
+}
+
+impl Progress {
+    /// Begins.
+    pub(crate) fn new() -> Self {
+        Self { shown: io::stderr().is_terminal() }
+    }
+
+    /// Replaces what was shown.
+    pub(crate) fn show(&self, text: &str) {
+        if self.shown {
+            let mut stderr = io::stderr().lock();
+            let _ = write!(stderr, "\r\x1b[K{text}").and_then(|()| stderr.flush());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.show("");
+    }
+}

@@ -1,0 +1,151 @@
+//! `inlet sandbox`: the local Telnyx alone, and how it is set up for `dev`.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use clap::Args;
+use inlet_sandbox::{RetrySettings, Sandbox, SandboxConfig};
+use reqwest::Url;
+
+use super::failure::of_listener;
+use super::flags::{RunArgs, text_setting};
+use super::ready::{Ready, ReadyFile, SandboxReady};
+use super::signals::Signals;
+use crate::args::ConfigArgs;
+use crate::commands::Context;
+use crate::config::{Config, FlagSetting, SandboxSection, Sources, Value};
+use crate::entropy::{SystemEntropy, seed};
+use crate::output;
+use crate::telemetry;
+
+/// Run a local Telnyx alone, for any receiver of webhooks.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  inlet sandbox --webhook-url http://127.0.0.1:3000/webhooks --attempts 3")]
+pub(crate) struct SandboxArgs {
+    /// Where webhooks are sent.
+    #[arg(long, value_name = "URL")]
+    webhook_url: Option<String>,
+    /// Where they are sent when every try there has failed.
+    #[arg(long, value_name = "URL")]
+    failover_url: Option<String>,
+    /// Tries at the webhook URL.
+    #[arg(long, value_name = "N")]
+    attempts: Option<i64>,
+    /// Tries at the failover URL.
+    #[arg(long, value_name = "N")]
+    failover_attempts: Option<i64>,
+    /// Text from which keys and ids are derived: equal seeds give equal ones; random unless given.
+    #[arg(long, value_name = "TEXT")]
+    seed: Option<String>,
+    /// Address to listen on, as in 127.0.0.1:5002; port 0 takes any free one.
+    #[arg(long = "listen", visible_alias = "sandbox-listen", value_name = "ADDRESS")]
+    listen: Option<String>,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl SandboxArgs {
+    fn settings(&self) -> Vec<FlagSetting> {
+        let text = |flag, key, given| text_setting(flag, "sandbox", key, given);
+        let number = |flag, key, given: Option<i64>| {
+            given.map(|number| FlagSetting { flag, section: "sandbox", key, value: Value::Number(number) })
+        };
+        let settings = [
+            text("--listen", "listen", self.listen.as_ref()),
+            text("--webhook-url", "webhook_url", self.webhook_url.as_ref()),
+            text("--failover-url", "failover_url", self.failover_url.as_ref()),
+            number("--attempts", "attempts", self.attempts),
+            number("--failover-attempts", "failover_attempts", self.failover_attempts),
+        ];
+        settings.into_iter().flatten().collect()
+    }
+}
+
+/// Runs `inlet sandbox` until a signal ends it.
+pub(crate) async fn run(args: SandboxArgs, context: &Context) -> anyhow::Result<()> {
+    let environment = context.environment.clone().without_telnyx();
+    let sources = Sources { file: args.config.config.clone(), environment, flags: args.settings() };
+    let config = Config::load(&sources)?;
+    telemetry::start(args.run.log_format, &context.environment)?;
+    let mut signals = Signals::take_over()?;
+    let ready_file = ReadyFile::prepare(args.run.ready_file)?;
+    let seed = args.seed.as_deref().map_or_else(|| seed(&SystemEntropy), derived_seed);
+    let sandbox = start(&config.sandbox, seed).await?;
+    output::line(&banner(&sandbox, config.sandbox.webhook_url.as_ref()))?;
+    ready_file.publish(&Ready { sandbox: Some(ready(&sandbox)), ..Ready::default() }).await?;
+    signals.next().await;
+    signals.unless_repeated(sandbox.shutdown()).await;
+    Ok(())
+}
+
+fn derived_seed(text: &str) -> [u8; 32] {
+    let mut seed = [0; 32];
+    seed.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    seed
+}
+
+/// Starts a sandbox as it is configured.
+pub(super) async fn start(section: &SandboxSection, seed: [u8; 32]) -> anyhow::Result<Sandbox> {
+    let retry = RetrySettings {
+        attempts_primary: section.attempts,
+        attempts_failover: section.failover_attempts,
+        ..RetrySettings::default()
+    };
+    let config = SandboxConfig {
+        listen: section.listen,
+        seed,
+        webhook_url: section.webhook_url.clone(),
+        failover_url: section.failover_url.clone(),
+        retry,
+        numbers: section.numbers.clone(),
+        media_auth: section.media_auth,
+        ..SandboxConfig::default()
+    };
+    Sandbox::start(config).await.map_err(|error| of_listener("sandbox", error))
+}
+
+/// What the ready file says of a sandbox.
+pub(super) fn ready(sandbox: &Sandbox) -> SandboxReady {
+    SandboxReady {
+        sandbox: sandbox.base_url(),
+        api_key: sandbox.api_key().to_owned(),
+        public_key: sandbox.public_key().to_base64(),
+        numbers: sandbox.numbers().iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The lines that everybody needs who uses the sandbox.
+pub(super) fn facts(sandbox: &Sandbox) -> String {
+    let numbers: Vec<String> = sandbox.numbers().iter().map(ToString::to_string).collect();
+    format!(
+        "Telnyx API   {}\nAPI key      {}\nPublic key   {}\nNumbers      {}",
+        sandbox.api_url(),
+        sandbox.api_key(),
+        sandbox.public_key().to_base64(),
+        numbers.join(", ")
+    )
+}
+
+fn banner(sandbox: &Sandbox, webhook_url: Option<&Url>) -> String {
+    let webhooks = match webhook_url {
+        Some(url) => url.to_string(),
+        None => "none yet; give --webhook-url".to_owned(),
+    };
+    format!(
+        "A local Telnyx is running; nothing leaves this machine but to the addresses you give it.\n\n\
+         {}\nWebhooks to  {webhooks}\n\n\
+         Try, in another terminal:\n\n  {}\n",
+        facts(sandbox),
+        text_example(sandbox)
+    )
+}
+
+/// A text that can be sent as it stands.
+pub(super) fn text_example(sandbox: &Sandbox) -> String {
+    let address = match sandbox.local_addr().port() {
+        5002 => String::new(),
+        _ => format!(" --sandbox-url {}", sandbox.base_url()),
+    };
+    let number = sandbox.numbers().first().map(ToString::to_string).unwrap_or_default();
+    format!("inlet text +15551234567 {number} \"Hello\" --wait{address}")
+}
