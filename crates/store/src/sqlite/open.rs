@@ -1,7 +1,7 @@
 //! Opens the database: folder, lock, file, version checks, settings read back, migrations.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,8 +20,10 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const BUSY_TIMEOUT: Duration = Duration::from_millis(200);
 // 16 MiB for the writer, so that the upper pages of `seen` stay in memory.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
-// Where SQLite keeps `user_version` and `application_id`, each 4 bytes, big-endian (fileformat2.html).
-const USER_VERSION_OFFSET: u64 = 60;
+// The first bytes of a database, and where `user_version` stands in them, 4 bytes, big-endian (fileformat2.html).
+const MAGIC: &[u8] = b"SQLite format 3\0";
+const USER_VERSION_OFFSET: usize = 60;
+const HEADER_BYTES: usize = 100;
 
 /// Why the database cannot be opened. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +88,7 @@ pub(super) fn open(path: &Path, may_migrate: bool) -> Result<Opened, OpenError> 
     make_folder(path)?;
     let traces = traces_of_another(path);
     let lock = take_lock(path)?;
-    refuse_newer(path)?;
+    refuse_unknown(path)?;
     make_file(path, traces.as_deref())?;
     let mut connection = connect(path)?;
     settle_schema(&mut connection, path, may_migrate)?;
@@ -182,19 +184,23 @@ fn take_lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-// Read from the bytes of the file, so that a database of a newer version is not even opened.
-fn refuse_newer(path: &Path) -> Result<(), OpenError> {
-    let Some(found) = version_in_header(path) else { return Ok(()) };
-    let known = known_version();
+// Read from the bytes of the file, so that a database of a newer version, or a file that is no database, is not even
+// opened. An empty file is a new database.
+fn refuse_unknown(path: &Path) -> Result<(), OpenError> {
+    let Some(header) = header(path) else { return Ok(()) };
+    if !header.starts_with(MAGIC) {
+        return Err(OpenError::NotADatabase);
+    }
+    let (before, known) = (USER_VERSION_OFFSET, known_version());
+    let bytes = header[before..before + 4].try_into().expect("four bytes were asked for");
+    let found = i64::from(i32::from_be_bytes(bytes));
     if found > known { Err(OpenError::Newer { found, known }) } else { Ok(()) }
 }
 
-fn version_in_header(path: &Path) -> Option<i64> {
-    let mut file = File::open(path).ok()?;
-    let mut bytes = [0; 4];
-    file.seek(SeekFrom::Start(USER_VERSION_OFFSET)).ok()?;
-    file.read_exact(&mut bytes).ok()?;
-    Some(i64::from(i32::from_be_bytes(bytes)))
+fn header(path: &Path) -> Option<[u8; HEADER_BYTES]> {
+    let mut header = [0; HEADER_BYTES];
+    let found = File::open(path).and_then(|mut file| file.read(&mut header)).ok()?;
+    (found > 0).then_some(header)
 }
 
 fn refuse_foreign(connection: &Connection) -> Result<(), OpenError> {

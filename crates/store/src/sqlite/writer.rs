@@ -242,10 +242,10 @@ impl Writer {
         match result {
             Ok(committed) => {
                 self.succeeded();
-                answer(events, operations, &committed);
                 if committed.changed {
                     self.shared.changes.send_modify(|count| *count += 1);
                 }
+                answer(events, operations, &committed);
                 Ok(())
             }
             Err(trouble) => {

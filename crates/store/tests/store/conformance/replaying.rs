@@ -1,0 +1,74 @@
+//! Promises about replays.
+
+use inlet_domain::{EventFilter, JobFilter, NewReplay, ReplayId, ReplayState};
+
+use super::world::{World, at, inbound};
+
+fn of_type(event_type: &str) -> NewReplay {
+    let filter = EventFilter { event_type: Some(event_type.to_owned()), ..EventFilter::default() };
+    NewReplay { destination: "archive".to_owned(), filter }
+}
+
+async fn made(world: &World, replay: ReplayId) -> usize {
+    world.count(JobFilter { replay_id: Some(replay), ..JobFilter::default() }).await
+}
+
+async fn advance_to_the_end(world: &World) {
+    while world.advance_replays(10, at(6)).await.unwrap() {}
+}
+
+pub async fn a_replay_makes_one_delivery_for_each_matching_event(world: World) {
+    world.pile_up(30).await;
+    for number in 0..25 {
+        world
+            .record_at(&format!("t-{number}"), inbound(&number.to_string(), "+15551110000", "x"), number)
+            .await;
+    }
+    world.route().await;
+    let range = NewReplay {
+        filter: EventFilter {
+            after: Some(at(5)),
+            before: Some(at(15)),
+            ..of_type("message.received").filter
+        },
+        ..of_type("")
+    };
+    assert_eq!(world.count_replay(&range).await.unwrap(), 10);
+    let new = of_type("message.received");
+    assert_eq!(world.count_replay(&new).await.unwrap(), 25);
+    let replay = world.start_replay(new, at(5)).await.unwrap();
+    assert_eq!((replay.state, replay.total, replay.made), (ReplayState::Running, 25, 0));
+    assert!(world.advance_replays(10, at(6)).await.unwrap());
+    assert_eq!(made(&world, replay.id).await, 10);
+    advance_to_the_end(&world).await;
+    assert_eq!(made(&world, replay.id).await, 25);
+    let ended = world.replay(replay.id).await.unwrap().unwrap();
+    assert_eq!((ended.state, ended.made, ended.finished_at), (ReplayState::Done, 25, Some(at(6))));
+    // On purpose again: another replay makes its own deliveries.
+    let again = world.start_replay(of_type("message.received"), at(7)).await.unwrap();
+    advance_to_the_end(&world).await;
+    assert_eq!(made(&world, again.id).await, 25);
+}
+
+pub async fn a_replay_leaves_out_what_came_later(world: World) {
+    world.text("a", "hi").await;
+    world.route().await;
+    let replay = world.start_replay(of_type("message.received"), at(0)).await.unwrap();
+    world.text("b", "hi").await;
+    world.route().await;
+    advance_to_the_end(&world).await;
+    assert_eq!(made(&world, replay.id).await, 1);
+}
+
+pub async fn a_cancelled_replay_makes_no_more_jobs(world: World) {
+    world.pile_up(20).await;
+    let replay = world.start_replay(of_type("other"), at(0)).await.unwrap();
+    world.advance_replays(5, at(0)).await.unwrap();
+    assert_eq!(world.cancel_replay(replay.id, at(1)).await.unwrap(), Some(true));
+    assert_eq!(world.cancel_replay(replay.id, at(1)).await.unwrap(), Some(false));
+    assert_eq!(world.cancel_replay(ReplayId(99), at(1)).await.unwrap(), None);
+    assert!(!world.advance_replays(5, at(2)).await.unwrap());
+    assert_eq!(made(&world, replay.id).await, 5);
+    let shown = world.replays(<_>::default()).await.unwrap().data.remove(0);
+    assert_eq!((shown.state, shown.made), (ReplayState::Cancelled, 5));
+}

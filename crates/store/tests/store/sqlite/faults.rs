@@ -1,0 +1,242 @@
+//! Faults while the database is open: locked, full, broken rows, vanished files, a full queue.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use inlet_domain::{NewEvent, Recorded, Source};
+use inlet_store::{SqliteConfig, SqliteStore, Store, StoreError};
+use rusqlite::Connection;
+
+use super::{config, open};
+use crate::conformance::world::{World, at, inbound};
+
+fn event(id: &str, body: impl Into<Bytes>) -> NewEvent {
+    NewEvent { id: id.to_owned(), source: Source::Telnyx, received_at: at(0), body: body.into() }
+}
+
+/// Waits until the store is ready again.
+async fn ready(store: &SqliteStore, within: Duration) {
+    let recovered = async {
+        while store.ready().is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(within, recovered).await.expect("the store should be ready again");
+}
+
+#[tokio::test]
+async fn a_locked_database_is_answered_in_time_and_recovers_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let store = open(&path).await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("begin immediate").unwrap();
+    let started = Instant::now();
+    let refused = store.record_event(event("e-1", "{}")).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
+    assert!(started.elapsed() < Duration::from_secs(1));
+    assert!(matches!(store.ready(), Err(StoreError::Unavailable { .. })));
+    // Reading goes on.
+    assert!(store.events(<_>::default(), <_>::default()).await.unwrap().data.is_empty());
+    other.execute_batch("rollback").unwrap();
+    ready(&store, Duration::from_secs(1)).await;
+    assert!(matches!(store.record_event(event("e-1", "{}")).await, Ok(Recorded::New(_))));
+}
+
+#[tokio::test]
+async fn a_row_that_fails_leaves_the_rest_of_its_group_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let store = open(&path).await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    other
+        .execute_batch(
+            "create trigger broken before insert on events when new.id = 'bad' \
+             begin select raise(abort, 'broken row'); end; begin immediate",
+        )
+        .unwrap();
+    // All of them wait for the lock, so that they are one group.
+    let ids: Vec<String> = (0..20).map(|number| format!("e-{number}")).chain(["bad".to_owned()]).collect();
+    let records = join_all(ids.iter().map(|id| store.record_event(event(id, "{}"))));
+    let (results, ()) = tokio::join!(records, async { other.execute_batch("rollback").unwrap() });
+    assert!(results[..20].iter().all(|result| matches!(result, Ok(Recorded::New(_)))), "{results:?}");
+    let refused = results.last().unwrap();
+    assert!(matches!(refused, Err(StoreError::Unavailable { reason }) if reason.contains("broken row")));
+    assert!(store.ready().is_ok());
+    assert!(store.event("bad").await.unwrap().is_none());
+    other.execute_batch("drop trigger broken").unwrap();
+    assert!(matches!(store.record_event(event("bad", "{}")).await, Ok(Recorded::New(_))));
+    store.close().await;
+    assert_eq!(SqliteStore::check(&path).await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_routed_is_kept_as_unreadable_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let world = World::new(Arc::new(open(&path).await.unwrap()), ());
+    let other = Connection::open(&path).unwrap();
+    let trigger = "create trigger broken before insert on jobs when new.event_id = 'e-b' \
+        begin select raise(abort, 'broken row'); end";
+    other.execute_batch(trigger).unwrap();
+    for name in ["a", "b", "c"] {
+        world.text(name, "hi").await;
+    }
+    let batch = world.route().await;
+    assert_eq!((batch.routed, batch.unreadable, batch.jobs), (3, 1, 2));
+    let broken = world.event("e-b").await.unwrap().unwrap();
+    assert!(broken.unreadable_reason.unwrap().contains("broken row"));
+    assert!(world.message("m-b").await.unwrap().is_none());
+    let conversation = world.conversations(<_>::default()).await.unwrap().data.remove(0);
+    assert_eq!(conversation.messages, 2);
+    assert_eq!(SqliteStore::check(&path).await.unwrap(), [""; 0]);
+}
+
+/// Counts how often durability was in doubt.
+fn counting(path: &Path) -> (SqliteConfig, Arc<AtomicUsize>) {
+    let fatal = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&fatal);
+    let on_fatal = Arc::new(move |_| {
+        seen.fetch_add(1, Ordering::SeqCst);
+    });
+    (SqliteConfig { on_fatal, ..config(path) }, fatal)
+}
+
+async fn vanishing(suffix: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let (config, fatal) = counting(&path);
+    let store = SqliteStore::open(config).await.unwrap();
+    store.record_event(event("e-1", "{}")).await.unwrap();
+    let victim = PathBuf::from(format!("{}{suffix}", path.display()));
+    fs::remove_file(&victim).unwrap();
+    assert!(store.record_event(event("e-2", "{}")).await.is_err());
+    store.close().await;
+    assert_eq!(fatal.load(Ordering::SeqCst), 1);
+    assert!(matches!(store.ready(), Err(StoreError::Closed)));
+    assert!(matches!(store.record_event(event("e-3", "{}")).await, Err(StoreError::Closed)));
+    assert!(matches!(store.expire_leases(at(0)).await, Err(StoreError::Closed)));
+    assert!(matches!(store.event("e-1").await, Err(StoreError::Closed)));
+}
+
+#[tokio::test]
+async fn a_deleted_database_is_fatal_before_the_next_acknowledgement() {
+    vanishing("").await;
+}
+
+#[tokio::test]
+async fn a_deleted_write_ahead_log_is_fatal_before_the_next_acknowledgement() {
+    vanishing("-wal").await;
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let store = SqliteStore::open(SqliteConfig { queue: 4, ..config(&path) }).await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("begin immediate").unwrap();
+    let ids: Vec<String> = (0..20).map(|number| format!("e-{number}")).collect();
+    let results = join_all(ids.iter().map(|id| store.record_event(event(id, "{}")))).await;
+    let busy = results.iter().filter(|result| matches!(result, Err(StoreError::Busy))).count();
+    // The writer takes some of the first ones out of the queue before it is full.
+    assert!(busy >= 8, "{results:?}");
+    assert!(results.iter().all(Result::is_err));
+    other.execute_batch("rollback").unwrap();
+    ready(&store, Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn closing_commits_what_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let store = open(&path).await.unwrap();
+    let ids: Vec<String> = (0..500).map(|number| format!("e-{number}")).collect();
+    let records = join_all(ids.iter().map(|id| store.record_event(event(id, "{}"))));
+    let (results, ()) = tokio::join!(records, store.close());
+    let stored = results.iter().filter(|result| result.is_ok()).count();
+    let store = open(&path).await.unwrap();
+    assert_eq!(store.backlog().await.unwrap().1, stored as i64);
+    assert_eq!(stored, 500);
+}
+
+#[tokio::test]
+async fn acknowledged_events_are_in_the_files_before_the_acknowledgement() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let store = open(&path).await.unwrap();
+    for number in 0..50 {
+        store.record_event(event(&format!("e-{number}"), inbound("a", "+15550001111", "hi"))).await.unwrap();
+    }
+    // What a power cut would leave: the files as they are, nobody having closed them.
+    let left = tempfile::tempdir().unwrap();
+    for suffix in ["", "-wal"] {
+        let name = format!("inlet.db{suffix}");
+        fs::copy(folder.path().join(&name), left.path().join(&name)).unwrap();
+    }
+    let recovered = open(&left.path().join("inlet.db")).await.unwrap();
+    assert_eq!(recovered.backlog().await.unwrap().1, 50);
+    recovered.close().await;
+    assert_eq!(SqliteStore::check(&left.path().join("inlet.db")).await.unwrap(), [""; 0]);
+}
+
+/// A small file system of its own, gone when dropped.
+pub struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None`, with the reason printed, where this user may not mount.
+    pub fn mount(options: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder.path());
+        match mount.output() {
+            Ok(done) if done.status.success() => Some(Self(folder)),
+            failed => {
+                eprintln!("skipped: cannot mount a small file system: {failed:?}");
+                None
+            }
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_refused_and_recovers_by_itself() {
+    let Some(disk) = SmallDisk::mount("size=4m") else { return };
+    let path = disk.path().join("inlet.db");
+    let store = open(&path).await.unwrap();
+    let body = vec![b'x'; 100_000];
+    let mut acknowledged = 0;
+    let refused = loop {
+        match store.record_event(event(&format!("e-{acknowledged}"), body.clone())).await {
+            Ok(_) => acknowledged += 1,
+            Err(error) => break error,
+        }
+        assert!(acknowledged < 1_000, "the disk should be full by now");
+    };
+    assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused:?}");
+    assert!(store.ready().is_err());
+    assert_eq!(store.backlog().await.unwrap().1, acknowledged);
+    let more = Command::new("mount").args(["-o", "remount,size=64m"]).arg(disk.path()).status();
+    assert!(more.unwrap().success());
+    ready(&store, Duration::from_secs(5)).await;
+    store.record_event(event("e-after", body)).await.unwrap();
+    assert_eq!(store.backlog().await.unwrap().1, acknowledged + 1);
+    store.close().await;
+    assert_eq!(SqliteStore::check(&path).await.unwrap(), [""; 0]);
+}

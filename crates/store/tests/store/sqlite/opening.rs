@@ -1,0 +1,159 @@
+//! Opening: what is refused, with which words, and what is left untouched.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use inlet_domain::{NewEvent, Source};
+use inlet_store::{SqliteConfig, SqliteStore, Store, StoreError};
+use rusqlite::Connection;
+
+use super::faults::SmallDisk;
+use super::{config, open};
+use crate::conformance::world::at;
+
+/// Every file of a folder and its bytes.
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|path| (path.display().to_string(), fs::read(&path).unwrap())).collect()
+}
+
+fn reason(refused: Result<SqliteStore, StoreError>) -> String {
+    match refused {
+        Ok(_) => panic!("it should have been refused"),
+        Err(error) => error.to_string(),
+    }
+}
+
+async fn make(path: &Path) {
+    let store = open(path).await.unwrap();
+    let body = b"{}".as_slice().into();
+    let event = NewEvent { id: "e-1".to_owned(), source: Source::Telnyx, received_at: at(0), body };
+    store.record_event(event).await.unwrap();
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_new_database_is_private() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data/here/inlet.db");
+    make(&path).await;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(mode(&path.with_extension("db.lock")), 0o600);
+}
+
+#[tokio::test]
+async fn what_was_stored_is_there_when_it_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    make(&path).await;
+    let store = open(&path).await.unwrap();
+    assert!(store.event("e-1").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_second_gateway_is_kept_out_until_the_first_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let first = open(&path).await.unwrap();
+    let reason = reason(open(&path).await);
+    assert!(reason.contains("inlet.db.lock") && reason.contains("another gateway"), "{reason}");
+    first.close().await;
+    open(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    make(&path).await;
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let before = contents(folder.path());
+    let reason = reason(open(&path).await);
+    assert!(reason.contains("version 99") && reason.contains("use a newer inlet"), "{reason}");
+    assert_eq!(contents(folder.path()), before);
+}
+
+#[tokio::test]
+async fn files_of_others_are_refused_and_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    fs::write(&path, "dear diary, ".repeat(1_000)).unwrap();
+    fs::write(path.with_extension("db.lock"), "").unwrap();
+    let before = contents(folder.path());
+    assert!(reason(open(&path).await).contains("not a SQLite database"));
+    assert_eq!(contents(folder.path()), before);
+    fs::remove_file(&path).unwrap();
+    Connection::open(&path).unwrap().execute_batch("create table diary (day text)").unwrap();
+    let before = contents(folder.path());
+    assert!(reason(open(&path).await).contains("not one of inlet's"));
+    assert_eq!(contents(folder.path()), before);
+}
+
+#[tokio::test]
+async fn an_old_schema_is_an_error_where_migrations_are_not_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    make(&path).await;
+    assert_eq!(SqliteStore::schema_version(&path).await.unwrap(), (1, 1));
+    assert_eq!(SqliteStore::migrate(&path).await.unwrap(), 1);
+    let store = SqliteStore::open(SqliteConfig { migrate: false, ..config(&path) }).await.unwrap();
+    assert!(SqliteStore::migrate(&path).await.unwrap_err().to_string().contains("another gateway"));
+    store.close().await;
+    let missing = folder.path().join("none.db");
+    assert!(SqliteStore::schema_version(&missing).await.is_err());
+    assert!(SqliteStore::check(&missing).await.is_err());
+    assert!(!missing.exists());
+}
+
+#[tokio::test]
+async fn the_log_of_a_missing_database_is_kept_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    fs::write(path.with_extension("db-wal"), "perhaps events").unwrap();
+    make(&path).await;
+    assert_eq!(fs::read(path.with_extension("db-wal.orphan")).unwrap(), b"perhaps events");
+}
+
+#[tokio::test]
+async fn a_read_only_folder_is_named() {
+    let Some(disk) = SmallDisk::mount("size=1m,ro") else { return };
+    let reason = reason(open(&disk.path().join("inlet.db")).await);
+    assert!(reason.contains("for writing") && reason.contains("Read-only"), "{reason}");
+    assert!(reason.contains("belongs to user"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let reason = reason(open(&folder.path().join("file/inlet.db")).await);
+    assert!(reason.contains("cannot create folder"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    make(&path).await;
+    assert_eq!(SqliteStore::check(&path).await.unwrap(), [""; 0]);
+    let mut bytes = fs::read(&path).unwrap();
+    let pages = bytes.len() / 4_096;
+    for page in 2..pages {
+        bytes[page * 4_096..page * 4_096 + 64].fill(0xa5);
+    }
+    fs::write(&path, &bytes).unwrap();
+    let found = SqliteStore::check(&path).await;
+    assert!(found.map_or(true, |findings| !findings.is_empty()));
+}
+
+#[tokio::test]
+async fn a_check_beside_a_running_gateway_finds_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let _store = open(&path).await.unwrap();
+    assert_eq!(SqliteStore::check(&path).await.unwrap(), [""; 0]);
+}
