@@ -23,6 +23,20 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
+impl Reply {
+    /// The body as indented JSON, for reading.
+    pub fn json(&self) -> String {
+        let value: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
+        format!("{} {value:#}", self.status)
+    }
+
+    /// The code of a problem body.
+    pub fn code(&self) -> String {
+        let problem: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
+        problem["code"].as_str().unwrap().to_owned()
+    }
+}
+
 impl Wire {
     pub async fn connect(address: SocketAddr) -> Self {
         Self { stream: TcpStream::connect(address).await.unwrap(), received: Vec::new() }
@@ -45,6 +59,21 @@ impl Wire {
     /// Whether the other side hangs up without sending anything more.
     pub async fn hangs_up(&mut self) -> bool {
         timeout(PATIENCE, self.read_more()).await.is_ok_and(|more| !more) && self.received.is_empty()
+    }
+
+    /// Reads an endless answer until `part` has come. Returns the lines so far that have a colon: header lines, and
+    /// those of server-sent events, but not the sizes of chunks.
+    pub async fn read_until(&mut self, part: &str) -> String {
+        let came = async {
+            while !String::from_utf8_lossy(&self.received).contains(part) && self.read_more().await {}
+        };
+        let in_time = timeout(PATIENCE, came).await.is_ok();
+        let text = String::from_utf8_lossy(&self.received).into_owned();
+        assert!(in_time && text.contains(part), "`{part}` did not come: {text}");
+        text.lines()
+            .filter(|line| line.contains(':') && !line.starts_with("date: "))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     async fn read_reply(&mut self) -> Option<Reply> {
