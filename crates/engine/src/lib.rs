@@ -20,6 +20,8 @@ mod report;
 mod router;
 mod secret;
 mod send;
+#[cfg(test)]
+mod simulation;
 mod telnyx_api;
 mod wake;
 
