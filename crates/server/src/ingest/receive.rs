@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, warn};
 
 use super::IngestConfig;
-use super::body::{BodyError, BodyReader};
+use super::body::{BodyError, BodyReader, Room};
 use super::checks;
 use super::local::sign_of_distance;
 use super::refusal::{Refusal, Unavailable};
@@ -31,6 +31,7 @@ pub(super) struct Receiver {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     status: Arc<IngestStatus>,
+    room: Room,
 }
 
 impl Handler for Receiver {
@@ -67,7 +68,7 @@ impl Receiver {
         entropy: Arc<dyn Entropy>,
         status: Arc<IngestStatus>,
     ) -> Self {
-        Self { config, store, clock, entropy, status }
+        Self { config, store, clock, entropy, status, room: Room::default() }
     }
 
     async fn receive(
@@ -79,15 +80,15 @@ impl Receiver {
         let deadline = started + self.config.deadline;
         let (head, body) = request.into_parts();
         checks::check_head(&head, &self.config.path, self.config.max_body_bytes)?;
-        let mut body = BodyReader::new(body, self.config.max_body_bytes);
+        let mut reader = BodyReader::new(body, self.config.max_body_bytes, &self.room);
         if checks::is_unsigned(&head.headers) {
-            self.check_unsigned(peer, &head.headers, &mut body).await?;
-            let body = read(&mut body, deadline).await?;
+            self.check_unsigned(peer, &head.headers, &mut reader).await?;
+            let body = read(&mut reader, deadline).await?;
             self.status.metrics.unsigned();
             return self.record(body, Source::Unsigned, self.clock.now(), deadline).await;
         }
         let signature = checks::signature_headers(&head.headers)?;
-        let body = read(&mut body, deadline).await?;
+        let body = read(&mut reader, deadline).await?;
         let received_at = self.clock.now();
         self.verify(&signature, &body, received_at)?;
         self.record(body, Source::Telnyx, received_at, deadline).await
@@ -189,9 +190,9 @@ impl Receiver {
     }
 }
 
-async fn read(body: &mut BodyReader, deadline: Instant) -> Result<Bytes, Refusal> {
-    let read = timeout_at(deadline, body.all()).await;
-    let size_bytes = body.received();
+async fn read(reader: &mut BodyReader, deadline: Instant) -> Result<Bytes, Refusal> {
+    let read = timeout_at(deadline, reader.all()).await;
+    let size_bytes = reader.received();
     let rejected = |code, reason: &str| Refusal::Rejected { code, reason: reason.to_owned(), size_bytes };
     match read {
         Ok(Ok(body)) => Ok(body),
@@ -202,6 +203,7 @@ async fn read(body: &mut BodyReader, deadline: Instant) -> Result<Bytes, Refusal
             RejectionCode::BodyUnreadable,
             "the connection or the framing of the body broke before its end",
         )),
+        Ok(Err(BodyError::NoRoom)) => Err(Refusal::Unavailable(Unavailable::NoRoom)),
         Err(_) => Err(Refusal::Late { size_bytes }),
     }
 }

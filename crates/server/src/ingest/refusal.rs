@@ -43,6 +43,8 @@ pub(super) enum Unavailable {
     Closed,
     /// No commit within the deadline; the event may still be stored.
     Deadline,
+    /// Large bodies hold all the memory there is for them.
+    NoRoom,
 }
 
 impl Refusal {
@@ -68,6 +70,7 @@ impl Unavailable {
             Self::Failed => "store_unavailable",
             Self::Closed => "store_closed",
             Self::Deadline => "deadline_exceeded",
+            Self::NoRoom => "too_many_large_bodies",
         }
     }
 }
@@ -141,7 +144,16 @@ impl Unavailable {
             Self::Deadline => "The event could not be stored in time. It may be stored; a retry is safe.",
             _ => "The event cannot be stored at present. A retry is safe.",
         };
-        Told { status: StatusCode::SERVICE_UNAVAILABLE, code: self.code(), detail, closes: false }
+        Told {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: self.code(),
+            detail,
+            closes: self.leaves_body_unread(),
+        }
+    }
+
+    const fn leaves_body_unread(self) -> bool {
+        matches!(self, Self::NoRoom)
     }
 }
 

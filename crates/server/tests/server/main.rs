@@ -13,6 +13,7 @@ mod admin_health;
 mod admin_reads;
 mod admin_stream;
 mod ingest_accepts;
+mod ingest_descriptors;
 mod ingest_limits;
 mod ingest_refuses;
 mod ingest_store_trouble;
