@@ -73,24 +73,26 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ConfigArgs {
     /// Configuration file; `inlet.toml` when it is there.
-    #[arg(long, env = "INLET_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "INLET_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
 /// How to reach a running gateway, and how to print what it says.
 #[derive(Debug, Clone, ClapArgs)]
+#[command(next_help_heading = "Gateway and output")]
 pub(crate) struct ApiArgs {
     /// Address of the gateway's admin listener.
     #[arg(
         long,
         global = true,
         env = "INLET_URL",
+        hide_env_values = true,
         value_name = "URL",
         default_value = "http://127.0.0.1:5001"
     )]
     pub(crate) url: Url,
     /// File that holds the gateway's token; INLET_TOKEN holds the token itself.
-    #[arg(long, global = true, env = "INLET_TOKEN_FILE", value_name = "FILE")]
+    #[arg(long, global = true, env = "INLET_TOKEN_FILE", hide_env_values = true, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Print JSON, one object a line.
     #[arg(long, global = true)]

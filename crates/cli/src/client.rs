@@ -138,7 +138,7 @@ impl Client {
     }
 
     async fn refused(&self, response: Response) -> Failure {
-        let status = response.status();
+        let (status, url) = (response.status(), response.url().clone());
         let problem: Problem = response.json().await.unwrap_or_default();
         let Problem { title, detail, code, request_id } = problem;
         let what = [detail, title].into_iter().find(|text| !text.is_empty());
@@ -146,7 +146,7 @@ impl Client {
         let code = if code.is_empty() { status.as_u16().to_string() } else { code };
         let message = format!("{} ({code})", crate::output::escape(&what));
         match status {
-            StatusCode::NOT_FOUND => Failure::new(Exit::NotFound, message, "`list` shows what there is"),
+            StatusCode::NOT_FOUND => Failure::new(Exit::NotFound, message, list_remedy(&url)),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::new(
                 Exit::Token,
                 message,
@@ -155,6 +155,9 @@ impl Client {
             status if status.is_server_error() => {
                 let remedy = format!("look for request {request_id} in the log of {}", self.peer.name());
                 Failure::new(Exit::Refused, message, remedy)
+            }
+            StatusCode::CONFLICT => {
+                Failure::new(Exit::Refused, message, "nothing was changed; `show` tells how it stands")
             }
             _ => Failure::new(Exit::Refused, message, "correct the request and try again"),
         }
@@ -299,6 +302,16 @@ pub(crate) fn body_of(filter: &impl Serialize) -> serde_json::Map<String, Value>
     match serde_json::to_value(filter) {
         Ok(Value::Object(parts)) => parts.into_iter().filter(|(_, value)| !value.is_null()).collect(),
         _ => serde_json::Map::new(),
+    }
+}
+
+/// The list that has what was not found.
+fn list_remedy(url: &Url) -> String {
+    let mut segments = url.path_segments().into_iter().flatten().skip_while(|segment| *segment != "api");
+    match segments.nth(2) {
+        Some("replays") => "`inlet replay list` shows the replays there are".to_owned(),
+        Some(kind) => format!("`inlet {kind} list` shows the {kind} there are"),
+        None => "check the address".to_owned(),
     }
 }
 

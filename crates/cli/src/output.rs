@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 pub(crate) use escape::escape;
 pub(crate) use fields::Fields;
-pub(crate) use rows::{Row, said, time};
+pub(crate) use rows::{DeadLetter, Row, said, time};
 pub(crate) use table::{Table, align};
 
 /// Prints a line on standard output.
@@ -24,6 +24,11 @@ pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes)?;
     stdout.flush()
+}
+
+/// Tells people something on standard output; nobody listening is no reason to stop.
+pub(crate) fn announce(text: &str) {
+    let _ = line(text);
 }
 
 /// Prints a remark on standard error. Whether it arrives changes nothing.

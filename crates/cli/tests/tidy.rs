@@ -49,7 +49,11 @@ const AMBIENT: [(&str, &[&str]); 6] = [
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate lies two folders deep").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("the crate lies two folders deep")
+        .to_owned()
 }
 
 fn metadata() -> Value {
@@ -136,10 +140,14 @@ fn declared_dependencies_are_used() {
     let (metadata, sources) = (metadata(), sources());
     for package in packages(&metadata).filter(|package| package["source"].is_null()) {
         let manifest = PathBuf::from(package["manifest_path"].as_str().expect("a path"));
-        let folder = manifest.parent().and_then(|path| path.strip_prefix(root()).ok()).expect("lies below the root");
+        let folder =
+            manifest.parent().and_then(|path| path.strip_prefix(root()).ok()).expect("lies below the root");
         let prefix = format!("{}/", folder.display());
-        let texts: Vec<&str> =
-            sources.iter().filter(|(path, _)| path.starts_with(&prefix)).map(|(_, text)| text.as_str()).collect();
+        let texts: Vec<&str> = sources
+            .iter()
+            .filter(|(path, _)| path.starts_with(&prefix))
+            .map(|(_, text)| text.as_str())
+            .collect();
         for dependency in package["dependencies"].as_array().expect("a list") {
             let name = dependency["name"].as_str().expect("a name").replace('-', "_");
             let used = texts.iter().any(|text| text.contains(&name));
@@ -178,7 +186,9 @@ fn the_rules_are_written_where_a_newcomer_looks() {
         assert!(root().join(file).is_file(), "{file} is missing");
     }
     let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("file can be read");
-    for (name, _) in DIRECTIONS.iter().filter(|(name, _)| name.starts_with("inlet-") && *name != "inlet-bench") {
+    for (name, _) in
+        DIRECTIONS.iter().filter(|(name, _)| name.starts_with("inlet-") && *name != "inlet-bench")
+    {
         let folder = format!("crates/{}", name.trim_start_matches("inlet-"));
         assert!(architecture.contains(&folder), "ARCHITECTURE.md does not speak of `{folder}`");
     }

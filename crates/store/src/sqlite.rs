@@ -17,6 +17,8 @@ mod messages;
 mod migrate;
 mod open;
 mod outcomes;
+#[cfg(test)]
+mod plans;
 mod queue;
 mod readers;
 mod replays;
@@ -146,8 +148,8 @@ impl Drop for SqliteStore {
 
 fn open_now(config: SqliteConfig) -> Result<SqliteStore, OpenError> {
     let Opened { connection, lock } = open::open(&config.path, config.migrate)?;
-    let readers = Readers::open(&config.path, config.readers)?;
     let shared = Shared::new(config.queue);
+    let readers = Readers::open(&config.path, config.readers, Arc::clone(&shared))?;
     let writer = Writer::new(connection, Arc::clone(&shared), &config.path, lock, config.on_fatal)
         .map_err(|Trouble { reason, .. }| Failure::Store(StoreError::Unavailable { reason }))?;
     let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());

@@ -88,6 +88,6 @@ async fn change(
     if json {
         return list::show(client, api!("destinations", name), json).await;
     }
-    let state = if verb == "pause" { "paused; its events are held" } else { "not paused" };
-    Ok(output::line(&format!("destination {name} is {state}"))?)
+    let state = if verb == "pause" { "is paused; its events are held" } else { "gets its events again" };
+    Ok(output::line(&format!("destination {name} {state}"))?)
 }

@@ -72,6 +72,7 @@ pub(crate) struct VerifyArgs {
         long = "public-key",
         value_name = "KEY",
         env = "TELNYX_PUBLIC_KEY",
+        hide_env_values = true,
         value_delimiter = ',',
         required = true,
         value_parser = PublicKey::from_base64

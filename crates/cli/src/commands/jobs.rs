@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use inlet_domain::{Job, JobFilter, JobState};
+use inlet_domain::{Job, JobFilter, JobState, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -12,7 +12,7 @@ use super::{Context, list};
 use crate::args::{ApiArgs, DeadFilterArgs, JobFilterArgs, ListArgs};
 use crate::client::{Client, body_of, query_of};
 use crate::exit::{Exit, Failure};
-use crate::output;
+use crate::output::{self, DeadLetter, Progress, Row};
 
 /// List, show, retry and discard jobs.
 #[derive(Debug, Args)]
@@ -38,10 +38,10 @@ enum JobsCommand {
         /// The job's number.
         id: i64,
     },
-    /// Make waiting, dead or unknown jobs due now.
+    /// Make waiting, dead or unknown jobs due now; by filter, dead ones unless --state says otherwise.
     #[command(after_help = "Examples:\n  inlet jobs retry 7\n  inlet jobs retry --state unknown --dry-run")]
     Retry(Choice<JobFilterArgs>),
-    /// Drop waiting, dead or unknown jobs for good.
+    /// Drop waiting, dead or unknown jobs for good; by filter, dead ones unless --state says otherwise.
     Discard(Choice<JobFilterArgs>),
 }
 
@@ -81,6 +81,7 @@ enum DeadCommand {
 #[derive(Debug, Args)]
 struct Choice<F: Args> {
     /// Numbers of jobs.
+    #[arg(value_name = "ID")]
     ids: Vec<i64>,
     /// All of them, without a filter.
     #[arg(long)]
@@ -120,62 +121,91 @@ impl Deed {
 /// Runs `inlet jobs`.
 pub(crate) async fn run(args: JobsArgs, context: &Context) -> anyhow::Result<()> {
     let client = Client::gateway(&args.api, &context.environment)?;
-    let json = args.api.json;
-    let resolve = |choice: &Choice<JobFilterArgs>| choice.filter.resolve(context.now());
+    let (json, now) = (args.api.json, context.now());
     match args.command {
         JobsCommand::List { filter, list } => {
-            print_list(&client, &filter.resolve(context.now()), list, json).await
+            list_jobs::<Job>(&client, &filter.resolve(now), list, json).await
         }
         JobsCommand::Show { id } => show(&client, id, json).await,
-        JobsCommand::Retry(choice) => act(&client, Deed::Retry, &choice, resolve(&choice), json).await,
-        JobsCommand::Discard(choice) => act(&client, Deed::Discard, &choice, resolve(&choice), json).await,
+        JobsCommand::Retry(choice) => act(&client, Deed::Retry, choice.of_jobs(now)?, json).await,
+        JobsCommand::Discard(choice) => act(&client, Deed::Discard, choice.of_jobs(now)?, json).await,
     }
 }
 
 /// Runs `inlet dead`.
 pub(crate) async fn run_dead(args: DeadArgs, context: &Context) -> anyhow::Result<()> {
     let client = Client::gateway(&args.api, &context.environment)?;
-    let json = args.api.json;
-    let dead =
-        |filter: &DeadFilterArgs| JobFilter { state: Some(JobState::Dead), ..filter.resolve(context.now()) };
+    let (json, now) = (args.api.json, context.now());
     match args.command {
-        DeadCommand::List { filter, list } => print_list(&client, &dead(&filter), list, json).await,
-        DeadCommand::Show { id } => show(&client, id, json).await,
-        DeadCommand::Retry(choice) => act(&client, Deed::Retry, &choice, dead(&choice.filter), json).await,
-        DeadCommand::Discard(choice) => {
-            act(&client, Deed::Discard, &choice, dead(&choice.filter), json).await
+        DeadCommand::List { filter, list } => {
+            let filter = dead(filter.resolve(now));
+            list_jobs::<DeadLetter>(&client, &filter, list, json).await
         }
+        DeadCommand::Show { id } => show(&client, id, json).await,
+        DeadCommand::Retry(choice) => act(&client, Deed::Retry, choice.of_dead(now)?, json).await,
+        DeadCommand::Discard(choice) => act(&client, Deed::Discard, choice.of_dead(now)?, json).await,
     }
 }
 
-async fn print_list(client: &Client, filter: &JobFilter, list: ListArgs, json: bool) -> anyhow::Result<()> {
-    list::print::<Job>(client.pages(api!("jobs"), query_of(filter), list.limit), json).await
+fn dead(filter: JobFilter) -> JobFilter {
+    JobFilter { state: Some(JobState::Dead), ..filter }
+}
+
+async fn list_jobs<R: Row>(
+    client: &Client,
+    filter: &JobFilter,
+    list: ListArgs,
+    json: bool,
+) -> anyhow::Result<()> {
+    list::print::<R>(client.pages(api!("jobs"), query_of(filter), list.limit), json).await
 }
 
 async fn show(client: &Client, id: i64, json: bool) -> anyhow::Result<()> {
     list::show(client, api!("jobs", &id.to_string()), json).await
 }
 
-async fn act<F: Args>(
-    client: &Client,
-    deed: Deed,
-    choice: &Choice<F>,
-    filter: JobFilter,
-    json: bool,
-) -> anyhow::Result<()> {
-    let anything = JobFilter { state: None, ..filter.clone() };
-    let filtered = anything != JobFilter::default() || choice.all;
-    match (choice.ids.is_empty(), filtered) {
-        (false, false) if !choice.dry_run => act_singly(client, deed, &choice.ids, json).await,
-        (true, true) => act_by_filter(client, deed, &filter, choice.dry_run, json).await,
-        (true, false) => {
-            let remedy = "give numbers of jobs, a filter such as --destination, or --all";
-            Err(Failure::new(Exit::Usage, format!("which jobs to {}?", deed.verb()), remedy).into())
+/// The jobs that are acted upon, once it is clear which.
+enum Chosen {
+    Singly(Vec<i64>),
+    ByFilter { filter: JobFilter, dry_run: bool },
+}
+
+impl Choice<JobFilterArgs> {
+    fn of_jobs(self, now: Timestamp) -> Result<Chosen, Failure> {
+        let filter = self.filter.resolve(now);
+        self.chosen(filter.clone(), filter != JobFilter::default())
+    }
+}
+
+impl Choice<DeadFilterArgs> {
+    fn of_dead(self, now: Timestamp) -> Result<Chosen, Failure> {
+        let filter = self.filter.resolve(now);
+        self.chosen(dead(filter.clone()), filter != JobFilter::default())
+    }
+}
+
+impl<F: Args> Choice<F> {
+    fn chosen(self, filter: JobFilter, narrowed: bool) -> Result<Chosen, Failure> {
+        let by_filter = narrowed || self.all;
+        match (self.ids.is_empty(), by_filter) {
+            (false, false) if !self.dry_run => Ok(Chosen::Singly(self.ids)),
+            (true, true) => Ok(Chosen::ByFilter { filter, dry_run: self.dry_run }),
+            (true, false) => {
+                let remedy = "give numbers of jobs, a filter such as --destination, or --all";
+                Err(Failure::new(Exit::Usage, "which jobs?", remedy))
+            }
+            (false, _) => {
+                let remedy = "give either numbers of jobs, or a filter with or without --dry-run";
+                Err(Failure::new(Exit::Usage, "numbers of jobs and filters do not go together", remedy))
+            }
         }
-        (false, _) => {
-            let remedy = "give either numbers of jobs, or a filter with or without --dry-run";
-            Err(Failure::new(Exit::Usage, "numbers and filters do not go together", remedy).into())
-        }
+    }
+}
+
+async fn act(client: &Client, deed: Deed, chosen: Chosen, json: bool) -> anyhow::Result<()> {
+    match chosen {
+        Chosen::Singly(ids) => act_singly(client, deed, &ids, json).await,
+        Chosen::ByFilter { filter, dry_run } => act_by_filter(client, deed, &filter, dry_run, json).await,
     }
 }
 
@@ -206,7 +236,10 @@ async fn act_by_filter(
 ) -> anyhow::Result<()> {
     let mut body = body_of(filter);
     body.insert("dry_run".to_owned(), dry_run.into());
+    let progress = Progress::new();
+    progress.show("the gateway works through the jobs; Ctrl-C does not stop it");
     let answer: Box<RawValue> = client.post_long(api!("jobs", deed.verb()), &body).await?;
+    drop(progress);
     if json {
         return Ok(output::json_line(&answer)?);
     }

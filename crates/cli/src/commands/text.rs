@@ -41,7 +41,13 @@ pub(crate) struct TextArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     timeout: Duration,
     /// Address of the sandbox.
-    #[arg(long, env = "INLET_SANDBOX_URL", value_name = "URL", default_value = "http://127.0.0.1:5002")]
+    #[arg(
+        long,
+        env = "INLET_SANDBOX_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:5002"
+    )]
     sandbox_url: Url,
     /// Print JSON.
     #[arg(long)]

@@ -5,11 +5,12 @@ use std::fmt;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::escape::escape;
 
 /// The fields of a JSON object, in their order.
-pub(crate) struct Fields(Vec<(String, Value)>);
+pub(crate) struct Fields(Vec<(String, Shown)>);
 
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -28,42 +29,65 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
         let mut fields = Vec::new();
-        while let Some(field) = map.next_entry()? {
-            fields.push(field);
+        while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+            if let Some(shown) = Shown::of(&value) {
+                fields.push((name, shown));
+            }
         }
         Ok(Fields(fields))
+    }
+}
+
+/// A value as it is shown.
+enum Shown {
+    /// On the line of its name.
+    Beside(String),
+    /// A line for each object, below the name.
+    Below(Vec<String>),
+}
+
+impl Shown {
+    /// `None` for what is absent: null, an empty list, an empty object.
+    fn of(value: &RawValue) -> Option<Self> {
+        let text = value.get();
+        let objects = serde_json::from_str::<Vec<Fields>>(text).ok().filter(|objects| !objects.is_empty());
+        if let Some(objects) = objects {
+            return Some(Self::Below(objects.iter().map(Fields::in_one_line).collect()));
+        }
+        let beside = match serde_json::from_str::<Fields>(text) {
+            Ok(fields) => fields.in_one_line(),
+            Err(_) => plain(&serde_json::from_str(text).unwrap_or_default()),
+        };
+        if beside.is_empty() { None } else { Some(Self::Beside(beside)) }
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => escape(text).into_owned(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
     }
 }
 
 impl Fields {
     /// One field a line; lists of objects one object a line below their name. Absent values are left out.
     pub(crate) fn render(&self) -> String {
-        let given = self.0.iter().filter(|(_, value)| !is_nothing(value));
-        let width = given.clone().map(|(name, _)| name.len()).max().unwrap_or(0);
-        let lines = given.map(|(name, value)| match value {
-            Value::Array(items) if items.iter().all(Value::is_object) => {
-                let items = items.iter().map(|item| format!("\n  {}", text_of(item)));
-                format!("{name}{}", items.collect::<String>())
-            }
-            value => format!("{name:<width$}  {}", text_of(value)),
+        let width = self.0.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let lines = self.0.iter().map(|(name, value)| match value {
+            Shown::Beside(text) => format!("{name:<width$}  {text}"),
+            Shown::Below(lines) => format!("{name}\n  {}", lines.join("\n  ")),
         });
         lines.collect::<Vec<_>>().join("\n")
     }
-}
 
-fn is_nothing(value: &Value) -> bool {
-    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
-}
-
-fn text_of(value: &Value) -> String {
-    match value {
-        Value::String(text) => escape(text).into_owned(),
-        Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(", "),
-        Value::Object(fields) => {
-            let given = fields.iter().filter(|(_, value)| !is_nothing(value));
-            given.map(|(name, value)| format!("{name}={}", text_of(value))).collect::<Vec<_>>().join("  ")
-        }
-        other => other.to_string(),
+    fn in_one_line(&self) -> String {
+        let fields = self.0.iter().map(|(name, value)| match value {
+            Shown::Beside(text) => format!("{name}={text}"),
+            Shown::Below(lines) => format!("{name}=({})", lines.join("; ")),
+        });
+        fields.collect::<Vec<_>>().join("  ")
     }
 }
 

@@ -3,6 +3,7 @@
 use inlet_domain::{
     Conversation, DestinationStatus, Direction, Event, Job, Media, Message, Replay, Timestamp,
 };
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// Something that stands in a table.
@@ -120,13 +121,47 @@ impl Row for Job {
             self.id.0.to_string(),
             self.kind.to_string(),
             state,
-            self.destination.clone().or_else(|| self.rule.clone()).unwrap_or_default(),
+            whom(self),
             self.attempts.to_string(),
             time(self.due_at),
-            self.event_id.clone().or_else(|| self.message_id.clone()).unwrap_or_default(),
+            cause(self),
             self.last_error.clone().unwrap_or_default(),
         ]
     }
+}
+
+/// A job that was given up.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct DeadLetter(Job);
+
+impl Row for DeadLetter {
+    const HEADINGS: &'static [&'static str] =
+        &["ID", "KIND", "DESTINATION", "ATTEMPTS", "GIVEN UP", "EVENT", "LAST ERROR"];
+    const NONE: &'static str = "no dead letters";
+
+    fn cells(&self) -> Vec<String> {
+        let job = &self.0;
+        vec![
+            job.id.0.to_string(),
+            job.kind.to_string(),
+            whom(job),
+            job.attempts.to_string(),
+            optional_time(job.finished_at),
+            cause(job),
+            job.last_error.clone().unwrap_or_default(),
+        ]
+    }
+}
+
+/// The destination, or the rule that wrote the message.
+fn whom(job: &Job) -> String {
+    job.destination.clone().or_else(|| job.rule.clone()).unwrap_or_default()
+}
+
+/// What the job was made for.
+fn cause(job: &Job) -> String {
+    job.event_id.clone().or_else(|| job.message_id.clone()).unwrap_or_default()
 }
 
 impl Row for DestinationStatus {

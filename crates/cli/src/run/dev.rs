@@ -88,7 +88,7 @@ pub(crate) async fn run(args: DevArgs, context: &Context) -> anyhow::Result<()> 
         sandbox: Some(sandbox::ready(&sandbox)),
     };
     ready_file.publish(&ready).await?;
-    output::line(&banner(&wiring, &gateway, &sandbox))?;
+    output::announce(&banner(&wiring, &gateway, &sandbox));
     signals.next().await;
     let end = async {
         gateway.shutdown().await;

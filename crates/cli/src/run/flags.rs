@@ -13,8 +13,16 @@ pub(crate) struct RunArgs {
     /// Write the addresses into this file, as JSON, once everything answers.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
-    /// Form of the log on standard error; INLET_LOG or RUST_LOG chooses what is logged.
-    #[arg(long, value_name = "FORMAT", env = "INLET_LOG_FORMAT", default_value = "auto")]
+    /// Form of the log on standard error: text, json, or auto (text on a terminal); INLET_LOG or RUST_LOG chooses
+    /// what is logged.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "INLET_LOG_FORMAT",
+        hide_env_values = true,
+        hide_possible_values = true,
+        default_value = "auto"
+    )]
     pub(crate) log_format: LogFormat,
 }
 

@@ -71,8 +71,8 @@ pub(crate) async fn run(args: SandboxArgs, context: &Context) -> anyhow::Result<
     let ready_file = ReadyFile::prepare(args.run.ready_file)?;
     let seed = args.seed.as_deref().map_or_else(|| seed(&SystemEntropy), derived_seed);
     let sandbox = start(&config.sandbox, seed).await?;
-    output::line(&banner(&sandbox, config.sandbox.webhook_url.as_ref()))?;
     ready_file.publish(&Ready { sandbox: Some(ready(&sandbox)), ..Ready::default() }).await?;
+    output::announce(&banner(&sandbox, config.sandbox.webhook_url.as_ref()));
     signals.next().await;
     signals.unless_repeated(sandbox.shutdown()).await;
     Ok(())

@@ -56,7 +56,9 @@ fn warn_of_gaps(config: &Config) {
 
 async fn announce(gateway: &Gateway, ready_file: &ReadyFile) -> anyhow::Result<()> {
     let (webhooks, admin) = (gateway.webhooks_url(), gateway.admin_origin());
-    output::line(&format!("Webhooks  {webhooks}\nAPI       {admin}"))?;
+    let text = format!("Webhooks  {webhooks}\nAPI       {admin}");
     let ready = Ready { webhooks: Some(webhooks.to_string()), admin: Some(admin), sandbox: None };
-    ready_file.publish(&ready).await
+    ready_file.publish(&ready).await?;
+    output::announce(&text);
+    Ok(())
 }

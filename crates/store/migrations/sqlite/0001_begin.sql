@@ -184,15 +184,13 @@ create table jobs (
     created_at integer not null,
     finished_at integer
 ) strict;
--- claim due jobs of a lane; find when a lane's next job is due
+-- claim due jobs of a lane; find when a lane's next job is due, and what is blocked in it
 create index jobs_due on jobs (lane, claim_at, id) where state = 'waiting';
 -- clear up leases
 create index jobs_leased on jobs (lease_until) where state in ('running', 'sending');
 -- find the head of an ordered conversation
 create index jobs_order on jobs (lane, conversation_id, id)
     where state in ('waiting', 'running') and conversation_id is not null;
--- unblock everything at start-up
-create index jobs_blocked on jobs (id) where state = 'waiting' and claim_at > due_at;
 -- one delivery of an event to a destination, replays apart
 create unique index jobs_deliver_once on jobs (event_seq, destination) where kind = 'deliver' and replay_id is null;
 -- one delivery of an event for each replay; list jobs of a replay

@@ -38,40 +38,49 @@ fn is_paused(connection: &Connection, lane: &Lane) -> Result<bool, Failure> {
     value(connection, sql, [name])
 }
 
+const DUE: &str = "select id, conversation_id from jobs where lane = ?1 and state = 'waiting' and claim_at <= ?2 \
+    order by claim_at, id limit ?3";
+const HEAD: &str = "select id from jobs where lane = ?1 and conversation_id = ?2 and state in ('waiting', 'running') \
+    order by id limit 1";
+const BLOCKED: &str =
+    "select id from jobs where lane = ?1 and state = 'waiting' and claim_at = ?2 order by id limit ?3";
+
 fn candidates(connection: &Connection, lane: &ClaimLane, now: Timestamp) -> Result<Vec<i64>, Failure> {
+    let text = lane_text(&lane.lane);
     if lane.ordered {
-        return ordered_candidates(connection, lane, now);
+        return ordered_candidates(connection, &text, lane.limit, now);
     }
-    let sql = "select id from jobs where lane = ?1 and state = 'waiting' and claim_at <= ?2 \
-        order by claim_at, id limit ?3";
-    values(connection, sql, params![lane_text(&lane.lane), now.as_micros(), lane.limit])
+    unblock_some(connection, &text)?;
+    values(connection, DUE, params![text, now.as_micros(), lane.limit])
+}
+
+/// Jobs that were blocked while the lane was ordered are due again now that it is not.
+fn unblock_some(connection: &Connection, lane: &str) -> Result<(), Failure> {
+    let sql = format!("update jobs set claim_at = due_at where id in ({BLOCKED})");
+    execute(connection, &sql, params![lane, NEVER, LOOKED_AT])?;
+    Ok(())
 }
 
 /// Due jobs at the head of their conversation. The others are blocked: they leave the due index until their
 /// predecessor is finished, so that a long queue behind one head costs nothing.
 fn ordered_candidates(
     connection: &Connection,
-    lane: &ClaimLane,
+    lane: &str,
+    limit: u32,
     now: Timestamp,
 ) -> Result<Vec<i64>, Failure> {
-    let text = lane_text(&lane.lane);
     let mut heads = Vec::new();
-    if lane.limit == 0 {
-        return Ok(heads);
-    }
-    let sql = "select id, conversation_id from jobs where lane = ?1 and state = 'waiting' and claim_at <= ?2 \
-        order by claim_at, id limit ?3";
-    let due = all(connection, sql, params![text, now.as_micros(), LOOKED_AT.max(lane.limit)], |row| {
+    let due = all(connection, DUE, params![lane, now.as_micros(), LOOKED_AT.max(limit)], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
     })?;
     for (id, conversation) in due {
-        if is_head(connection, &text, id, conversation)? {
+        if heads.len() >= limit as usize {
+            break;
+        }
+        if is_head(connection, lane, id, conversation)? {
             heads.push(id);
         } else {
             execute(connection, "update jobs set claim_at = ?2 where id = ?1", [id, NEVER])?;
-        }
-        if heads.len() >= lane.limit as usize {
-            break;
         }
     }
     Ok(heads)
@@ -79,9 +88,7 @@ fn ordered_candidates(
 
 fn is_head(connection: &Connection, lane: &str, id: i64, conversation: Option<i64>) -> Result<bool, Failure> {
     let Some(conversation) = conversation else { return Ok(true) };
-    let sql = "select id from jobs where lane = ?1 and conversation_id = ?2 and state in ('waiting', 'running') \
-        order by id limit 1";
-    Ok(first(connection, sql, params![lane, conversation], |row| Ok(row.get::<_, i64>(0)?))? == Some(id))
+    Ok(first(connection, HEAD, params![lane, conversation], |row| Ok(row.get::<_, i64>(0)?))? == Some(id))
 }
 
 /// Claims one job. A row that cannot be read becomes a dead letter, so that it cannot block its lane.
@@ -168,17 +175,16 @@ pub(super) fn release(connection: &Connection, jobs: &[(JobId, i64)]) -> Result<
     Ok(())
 }
 
+const EXPIRED: &str = "select id from jobs where state in ('running', 'sending') and lease_until < ?1";
+
 /// Clears up leases that ended before `now`.
 pub(super) fn expire_leases(connection: &Connection, now: Timestamp) -> Result<Progress, Failure> {
-    let sql = "select id from jobs where state in ('running', 'sending') and lease_until < ?1";
-    let ids = values(connection, sql, [now.as_micros()])?;
+    let ids = values(connection, EXPIRED, [now.as_micros()])?;
     lose_leases(connection, ids, now)
 }
 
-/// Clears up all leases, and lets claims decide anew what is blocked: the configuration may say otherwise now.
+/// Clears up all leases.
 pub(super) fn recover_leases(connection: &Connection, now: Timestamp) -> Result<Progress, Failure> {
-    let sql = "update jobs set claim_at = due_at where state = 'waiting' and claim_at > due_at";
-    execute(connection, sql, [])?;
     let ids = values(connection, "select id from jobs where state in ('running', 'sending')", [])?;
     lose_leases(connection, ids, now)
 }
@@ -209,11 +215,14 @@ fn return_to_queue(connection: &Connection, job: &Standing, now: Timestamp) -> R
     Ok(())
 }
 
+const NEXT_LANE: &str = "select lane from jobs where state = 'waiting' and lane > ?1 order by lane limit 1";
+const LANE_DUE: &str = "select claim_at from jobs where lane = ?1 and state = 'waiting' and claim_at < ?2 \
+    order by claim_at limit 1";
+
 /// When the earliest job of a lane that is not paused can be claimed. One step of the index per lane.
 pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>, Failure> {
-    let sql = "select lane from jobs where state = 'waiting' and lane > ?1 order by lane limit 1";
     let (mut lane, mut earliest) = (String::new(), None);
-    while let Some(next) = first(connection, sql, [&lane], |row| Ok(row.get::<_, String>(0)?))? {
+    while let Some(next) = first(connection, NEXT_LANE, [&lane], |row| Ok(row.get::<_, String>(0)?))? {
         let due = lane_due(connection, &next)?;
         earliest = [earliest, due].into_iter().flatten().min();
         lane = next;
@@ -225,7 +234,21 @@ fn lane_due(connection: &Connection, lane: &str) -> Result<Option<i64>, Failure>
     if lane_of(lane).map_or(Ok(false), |lane| is_paused(connection, &lane))? {
         return Ok(None);
     }
-    let sql = "select claim_at from jobs where lane = ?1 and state = 'waiting' and claim_at < ?2 \
-        order by claim_at limit 1";
-    first(connection, sql, params![lane, NEVER], |row| Ok(row.get(0)?))
+    first(connection, LANE_DUE, params![lane, NEVER], |row| Ok(row.get(0)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plans::{assert_searches, database};
+    use super::*;
+
+    #[test]
+    fn claims_cost_the_same_however_many_jobs_wait() {
+        let database = database();
+        for sql in [DUE, BLOCKED, NEXT_LANE, LANE_DUE] {
+            assert_searches(&database, sql, "jobs_due");
+        }
+        assert_searches(&database, HEAD, "jobs_order");
+        assert_searches(&database, EXPIRED, "jobs_leased");
+    }
 }

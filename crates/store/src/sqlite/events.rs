@@ -18,8 +18,9 @@ use crate::store::{Happening, StreamPosition};
 // Events not yet routed that one page looks at; more of them make the page shorter, never wrong.
 const UNROUTED_LOOKED_AT: u32 = 1_000;
 
-const COLUMNS: &str = "events.seq, events.id, events.source, events.received_at, events.body, \
-    event_facts.seq as facts_seq, event_type, event_facts.message_id, occurred_at, attempt, delivered_to, unreadable";
+// The bytes are read only where there are no facts yet.
+const COLUMNS: &str = "events.seq, events.id, events.source, events.received_at, length(events.body) as size_bytes, \
+    case when event_facts.seq is null then events.body else x'' end as body, event_facts.seq as facts_seq, event_type, event_facts.message_id, occurred_at, attempt, delivered_to, unreadable";
 
 const TABLES: &str = "events left join event_facts on event_facts.seq = events.seq";
 
@@ -53,20 +54,17 @@ fn unrouted_matches(
     let sql = "select seq, id, source, received_at, body from events where seq > ?1 and seq < ?2 \
         order by seq desc limit ?3";
     let looked_at = UNROUTED_LOOKED_AT.max(wanted);
-    let mut found = Vec::new();
-    let mut seen = 0;
-    let mut last = None;
-    for stored in all(connection, sql, params![routed, before, looked_at], decode_stored)? {
-        seen += 1;
-        last = Some(stored.seq.0);
-        if matches(filter, &stored) {
-            found.push(stored.seq.0);
-        }
-        if found.len() >= wanted as usize {
-            return Ok((found, None));
-        }
-    }
-    Ok((found, last.filter(|_| seen == looked_at)))
+    // Decoded one by one, so that only one body is in memory.
+    let looks = all(connection, sql, params![routed, before, looked_at], |row| {
+        let stored = decode_stored(row)?;
+        Ok((stored.seq.0, matches(filter, &stored)))
+    })?;
+    let all_seen = looks.len() < looked_at as usize;
+    let last = looks.last().map(|(seq, _)| *seq);
+    let mut found: Vec<i64> = looks.into_iter().filter(|(_, matches)| *matches).map(|(seq, _)| seq).collect();
+    let enough = found.len() >= wanted as usize;
+    found.truncate(wanted as usize);
+    Ok((found, last.filter(|_| !all_seen && !enough)))
 }
 
 fn matches(filter: &EventFilter, stored: &StoredEvent) -> bool {
@@ -107,7 +105,7 @@ fn decode(connection: &Connection, row: &Row<'_>) -> Result<Event, Failure> {
     let facts = if routed.is_some() { decode_facts(row)? } else { ReadEvent::read(&stored).facts };
     Ok(Event {
         duplicates: duplicates(connection, &stored)?,
-        size_bytes: i64::try_from(stored.body.len()).unwrap_or(i64::MAX),
+        size_bytes: row.get("size_bytes")?,
         id: stored.id,
         seq: stored.seq,
         event_type: facts.event_type,

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::failure::Failure;
+use super::failure::{Failure, Severity};
 use super::open::{OpenError, open_reader};
+use super::writer::Shared;
 use crate::error::StoreError;
 
 /// The pool.
@@ -18,17 +19,20 @@ pub(super) struct Readers {
     permits: Arc<Semaphore>,
     /// Connections not in use. Locked for a push or a pop only.
     idle: Arc<Mutex<Vec<Connection>>>,
+    /// Told when a read finds the file damaged.
+    shared: Arc<Shared>,
 }
 
 impl Readers {
     /// Opens the connections.
-    pub(super) fn open(path: &Path, count: usize) -> Result<Self, OpenError> {
+    pub(super) fn open(path: &Path, count: usize, shared: Arc<Shared>) -> Result<Self, OpenError> {
         let count = count.max(1);
         let connections = (0..count).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             path: path.to_owned(),
             permits: Arc::new(Semaphore::new(count)),
             idle: Arc::new(Mutex::new(connections)),
+            shared,
         })
     }
 
@@ -50,9 +54,14 @@ impl Readers {
 
     fn read_now<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, StoreError> {
         let mut connection = self.take()?;
-        let result = in_transaction(&mut connection, work).map_err(Failure::into_store);
+        let result = in_transaction(&mut connection, work);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        result
+        if let Err(failure) = &result
+            && failure.severity() == Severity::Fatal
+        {
+            self.shared.set_damaged(failure.to_string());
+        }
+        result.map_err(Failure::into_store)
     }
 
     // A connection is missing only after a panic in a read; then another takes its place.

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row, params};
 use super::failure::{Failure, Severity};
 use super::jobs::NewRow;
 use super::messages;
-use super::rows::{all, clean, clean_optional, execute, first, named, time, value, word};
+use super::rows::{clean, clean_optional, execute, first, named, time, value, word};
 use super::sends::{change_opt_out, prove_send};
 use crate::error::StoreError;
 use crate::store::RouteBatch;
@@ -33,12 +33,10 @@ pub(super) fn route_events(
     let cursor = routed_seq(connection)?;
     let mut batch = RouteBatch::default();
     let mut reached = cursor;
-    for stored in next_events(connection, cursor, limit.min(EVENTS_PER_STEP))? {
+    while batch.routed < limit.min(EVENTS_PER_STEP) && started.elapsed() < BUDGET {
+        let Some(stored) = next_event(connection, reached)? else { break };
         route_event(connection, router, &stored, now, &mut batch)?;
         reached = stored.seq.0;
-        if started.elapsed() > BUDGET {
-            break;
-        }
     }
     if reached != cursor {
         execute(connection, "update routing set routed_seq = ?1 where id = 1", [reached])?;
@@ -52,9 +50,10 @@ pub(super) fn routed_seq(connection: &Connection) -> Result<i64, Failure> {
     value(connection, "select routed_seq from routing where id = 1", [])
 }
 
-fn next_events(connection: &Connection, cursor: i64, limit: u32) -> Result<Vec<StoredEvent>, Failure> {
-    let sql = "select seq, id, source, received_at, body from events where seq > ?1 order by seq limit ?2";
-    all(connection, sql, params![cursor, limit], decode_stored)
+// One at a time, so that only one body is in memory.
+fn next_event(connection: &Connection, cursor: i64) -> Result<Option<StoredEvent>, Failure> {
+    let sql = "select seq, id, source, received_at, body from events where seq > ?1 order by seq limit 1";
+    first(connection, sql, [cursor], decode_stored)
 }
 
 /// Reads an event with its bytes.

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use inlet_domain::Recorded;
@@ -25,7 +25,10 @@ const OPERATIONS_BUDGET: Duration = Duration::from_millis(50);
 // 16 MiB; measured best between the length of a checkpoint and their number.
 const CHECKPOINT_PAGES: i32 = 4_000;
 const TRUNCATE_WAL_BYTES: u64 = 64 * 1024 * 1024;
+// An idle moment is one in which nothing came for this long.
 const TRUNCATE_PATIENCE: Duration = Duration::from_millis(50);
+// After a truncation that a reader prevented. Such a reader is another program: ours are short.
+const TRUNCATE_AGAIN: Duration = Duration::from_secs(30);
 const PROBE_EVERY: Duration = Duration::from_millis(500);
 
 /// What the writer shows to everybody else.
@@ -35,6 +38,8 @@ pub(super) struct Shared {
     pub(super) changes: watch::Sender<u64>,
     /// Why the last commit failed; `None` when it succeeded. Held for a read or a write of the text only.
     failed: Mutex<Option<String>>,
+    /// What a reader found that only a damaged file explains. Stays until the process ends.
+    damaged: OnceLock<String>,
     closed: AtomicBool,
 }
 
@@ -44,6 +49,7 @@ impl Shared {
             queue: Queue::new(queue),
             changes: watch::Sender::new(0),
             failed: Mutex::new(None),
+            damaged: OnceLock::new(),
             closed: AtomicBool::new(false),
         })
     }
@@ -53,10 +59,16 @@ impl Shared {
         if self.is_closed() {
             return Err(StoreError::Closed);
         }
-        if let Some(reason) = self.failure() {
+        if let Some(reason) = self.damaged.get().cloned().or_else(|| self.failure()) {
             return Err(StoreError::Unavailable { reason });
         }
         if self.queue.is_nearly_full() { Err(StoreError::Busy) } else { Ok(()) }
+    }
+
+    /// A reader found the file damaged: it must not pass for healthy.
+    pub(super) fn set_damaged(&self, reason: String) {
+        tracing::error!(reason, "the database is damaged, run `inlet db check`: {reason}");
+        let _ = self.damaged.set(reason);
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -92,6 +104,10 @@ pub(super) struct Writer {
     wal_file: Option<FileId>,
     /// Pages in the WAL after the last commit, told by SQLite's hook.
     wal_pages: Arc<AtomicI32>,
+    /// Pages of the WAL that the last checkpoint dealt with.
+    checkpointed_pages: i32,
+    /// Not before this moment is the WAL truncated.
+    truncate_after: Instant,
     failing: bool,
     on_fatal: OnFatal,
     /// Released when the writer ends, not before.
@@ -121,6 +137,8 @@ impl Writer {
             file: file_id(path).map_err(|error| Trouble::round(error.to_string()))?,
             wal_file: None,
             wal_pages: Arc::clone(&wal_pages),
+            checkpointed_pages: 0,
+            truncate_after: Instant::now(),
             failing: false,
             on_fatal,
             _lock: lock,
@@ -151,7 +169,7 @@ impl Writer {
         if self.failing {
             Some(PROBE_EVERY)
         } else if self.wal_bytes() > TRUNCATE_WAL_BYTES {
-            Some(TRUNCATE_PATIENCE)
+            Some(TRUNCATE_PATIENCE.max(self.truncate_after.saturating_duration_since(Instant::now())))
         } else {
             None
         }
@@ -194,8 +212,9 @@ impl Writer {
                 self.run_operations(operations)?;
             }
             self.check_files()?;
-            self.connection.prepare_cached("commit")?.execute([])?;
-            self.remember_wal();
+            if !cfg!(feature = "planted-early-ack") {
+                self.commit()?;
+            }
             Ok(Committed { recorded, changed: self.connection.total_changes() != before })
         });
         if result.is_err() {
@@ -207,6 +226,12 @@ impl Writer {
     fn begin(&self) -> Result<u64, Trouble> {
         self.connection.prepare_cached("begin immediate")?.execute([])?;
         Ok(self.connection.total_changes())
+    }
+
+    fn commit(&mut self) -> Result<(), Trouble> {
+        self.connection.prepare_cached("commit")?.execute([])?;
+        self.remember_wal();
+        Ok(())
     }
 
     fn run_operations(&self, operations: &mut Vec<Box<dyn Operation>>) -> Result<(), Trouble> {
@@ -246,6 +271,9 @@ impl Writer {
                     self.shared.changes.send_modify(|count| *count += 1);
                 }
                 answer(events, operations, &committed);
+                if cfg!(feature = "planted-early-ack") {
+                    self.commit()?;
+                }
                 Ok(())
             }
             Err(trouble) => {
@@ -318,19 +346,34 @@ impl Writer {
     }
 
     fn checkpoint_when_due(&mut self) -> Result<(), Trouble> {
-        if self.wal_pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES {
+        let pages = self.wal_pages.load(Ordering::Relaxed);
+        if pages < self.checkpointed_pages {
+            // SQLite began the WAL anew, because all of it was in the database.
+            self.checkpointed_pages = 0;
+        }
+        // While a reader keeps the WAL from beginning anew, only what is new counts; else every commit had a checkpoint.
+        if pages - self.checkpointed_pages < CHECKPOINT_PAGES {
             return Ok(());
         }
-        // Counted anew by the next commit; a reader that blocks the checkpoint must not cause one after each round.
-        self.wal_pages.store(0, Ordering::Relaxed);
-        self.checkpoint("passive")
+        self.checkpointed_pages = pages;
+        self.checkpoint("passive")?;
+        self.warn_of_long_wal();
+        Ok(())
+    }
+
+    // At the pace of checkpoints, so that the log is not flooded.
+    fn warn_of_long_wal(&self) {
+        let bytes = self.wal_bytes();
+        if bytes > 2 * TRUNCATE_WAL_BYTES {
+            tracing::warn!(wal.size_bytes = bytes, "a reader keeps the write-ahead log at {bytes} bytes");
+        }
     }
 
     fn truncate_wal(&mut self) -> Result<(), Trouble> {
         self.checkpoint("truncate")?;
-        let bytes = self.wal_bytes();
-        if bytes > TRUNCATE_WAL_BYTES {
-            tracing::warn!(wal.size_bytes = bytes, "a reader keeps the write-ahead log at {bytes} bytes");
+        if self.wal_bytes() > TRUNCATE_WAL_BYTES {
+            self.truncate_after = Instant::now() + TRUNCATE_AGAIN;
+            self.warn_of_long_wal();
         }
         Ok(())
     }
@@ -359,6 +402,17 @@ impl Writer {
     /// The last act: nobody is answered with success any more.
     fn end(self, end: Result<(), Trouble>) {
         self.shared.close();
+        if let Err(trouble) = end {
+            tracing::error!(reason = trouble.reason, "durability is in doubt: {}", trouble.reason);
+            (self.on_fatal)(trouble.reason);
+        }
+    }
+}
+
+/// However the writer ends, nobody waits for it in vain.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.close();
         loop {
             let events = self.shared.queue.take_events(EVENTS_PER_ROUND);
             let operations: Vec<_> = std::iter::from_fn(|| self.shared.queue.take_operation()).collect();
@@ -367,9 +421,8 @@ impl Writer {
             }
             refuse(events, operations, &StoreError::Closed);
         }
-        if let Err(trouble) = end {
-            tracing::error!(reason = trouble.reason, "durability is in doubt: {}", trouble.reason);
-            (self.on_fatal)(trouble.reason);
+        if std::thread::panicking() {
+            (self.on_fatal)("the writer panicked".to_owned());
         }
     }
 }

@@ -1,0 +1,15 @@
+//! Promises to users, kept by real processes on real sockets against the sandbox.
+
+mod endpoint;
+mod gateway;
+mod load;
+mod wait;
+mod world;
+
+mod dev;
+mod faults;
+mod kill;
+mod main_job;
+mod media;
+mod order;
+mod replies;

@@ -1,0 +1,27 @@
+//! Asks SQLite how it would carry out a statement, so that tests can insist on an index.
+
+use rusqlite::Connection;
+
+use super::migrate::MIGRATIONS;
+
+/// An empty database with the newest schema.
+pub(super) fn database() -> Connection {
+    let database = Connection::open_in_memory().unwrap();
+    for migration in MIGRATIONS {
+        database.execute_batch(migration).unwrap();
+    }
+    database
+}
+
+/// Insists that a query searches this index and scans no table.
+pub(super) fn assert_searches(database: &Connection, sql: &str, index: &str) {
+    let plan = plan(database, sql);
+    assert!(plan.contains(&format!("INDEX {index} ")), "{index}: {sql}\n{plan}");
+    assert!(!plan.lines().any(|line| line.starts_with("SCAN")), "{sql}\n{plan}");
+}
+
+fn plan(database: &Connection, sql: &str) -> String {
+    let mut statement = database.prepare(&format!("explain query plan {sql}")).unwrap();
+    let lines = statement.raw_query().mapped(|row| row.get::<_, String>("detail"));
+    lines.map(Result::unwrap).collect::<Vec<_>>().join("\n")
+}
