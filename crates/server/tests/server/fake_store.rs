@@ -42,6 +42,11 @@ impl FakeStore {
         })
     }
 
+    /// One that leaves rejections in the ring, where a test can look at them in peace.
+    pub fn that_keeps_no_rejections() -> Arc<Self> {
+        Self::new(Mood::Fails(StoreError::Busy))
+    }
+
     pub fn become_of(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
     }
@@ -95,6 +100,9 @@ impl Store for FakeStore {
     }
 
     async fn record_rejections(&self, rejections: Vec<NewRejection>) -> Result<(), StoreError> {
+        if let Mood::Fails(error) = &*self.mood.lock().unwrap() {
+            return Err(error.clone());
+        }
         self.rejections.lock().unwrap().extend(rejections);
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::receiver::{SHORT, World, request, signature, signed};
 use crate::wire::{Wire, exchange};
 
 async fn hurried() -> World {
-    World::start_with(FakeStore::new(Mood::Stores), |config| config.deadline = SHORT).await
+    World::start_with(FakeStore::that_keeps_no_rejections(), |config| config.deadline = SHORT).await
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_head_beyond_16_kib_is_refused() {
 
 #[tokio::test]
 async fn a_chunked_body_beyond_the_limit_is_refused_while_it_comes() {
-    let world = World::start(FakeStore::new(Mood::Stores)).await;
+    let world = World::start(FakeStore::that_keeps_no_rejections()).await;
     let mut wire = Wire::connect(world.address).await;
     let head = format!("POST /webhooks HTTP/1.1\r\n{}transfer-encoding: chunked\r\n\r\n", signature(b"", 0));
     wire.write(head.as_bytes()).await;
@@ -63,12 +63,12 @@ async fn a_chunked_body_beyond_the_limit_is_refused_while_it_comes() {
 
 #[tokio::test]
 async fn a_body_that_ends_early_is_refused() {
-    let world = World::start(FakeStore::new(Mood::Stores)).await;
+    let world = World::start(FakeStore::that_keeps_no_rejections()).await;
     let mut wire = Wire::connect(world.address).await;
     let head = format!("POST /webhooks HTTP/1.1\r\n{}content-length: 10\r\n\r\nabc", signature(b"", 0));
     wire.write(head.as_bytes()).await;
     wire.close_sending().await;
-    assert_eq!(wire.reply().await.map_or(400, |reply| reply.status), 400);
+    assert_eq!(wire.reply().await.unwrap().status, 400);
     let rejection = world.status.fresh_rejections().remove(0);
     assert_eq!((rejection.code.as_str(), rejection.size_bytes), ("body_unreadable", 3));
 }

@@ -158,7 +158,7 @@ async fn older_webhook_versions_are_recognised_by_their_bodies() {
 
 #[tokio::test]
 async fn other_paths_are_not_rejections() {
-    let world = World::start(FakeStore::new(Mood::Stores)).await;
+    let world = World::start(FakeStore::that_keeps_no_rejections()).await;
     for path in ["/", "/webhooks/", "/webhook", "/Webhooks", "//webhooks", "/.env", "*"] {
         let request = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
         let reply = exchange(world.address, request.as_bytes()).await.unwrap();
@@ -223,7 +223,7 @@ async fn another_protocol_is_hung_up_on() {
 
 #[tokio::test]
 async fn a_rejection_says_what_would_have_had_to_match() {
-    let world = World::start(FakeStore::new(Mood::Stores)).await;
+    let world = World::start(FakeStore::that_keeps_no_rejections()).await;
     exchange(world.address, &request(&signature(b"a", 0), b"b")).await.unwrap();
     exchange(world.address, &request(&signature(b"{}", -600), b"{}")).await.unwrap();
     let rejections = world.status.fresh_rejections();
