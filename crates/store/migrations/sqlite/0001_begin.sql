@@ -193,8 +193,10 @@ create index jobs_order on jobs (lane, conversation_id, id)
     where state in ('waiting', 'running') and conversation_id is not null;
 -- one delivery of an event to a destination, replays apart
 create unique index jobs_deliver_once on jobs (event_seq, destination) where kind = 'deliver' and replay_id is null;
--- one delivery of an event for each replay; list jobs of a replay
+-- one delivery of an event for each replay
 create unique index jobs_replay_once on jobs (replay_id, event_seq) where replay_id is not null;
+-- list jobs of a replay
+create index jobs_replay on jobs (replay_id, id) where replay_id is not null;
 -- one reply to a message
 create unique index jobs_reply_once on jobs (message_id) where kind = 'send' and rule is not null;
 -- one archiving of an attachment

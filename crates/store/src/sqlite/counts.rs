@@ -9,11 +9,14 @@ use super::failure::Failure;
 use super::rows::{all, first, named, optional_time, value, word};
 use crate::store::StatsRow;
 
+const STATS: &str = "select kind, destination, state, count(*) as jobs, min(id) as oldest from jobs \
+    group by kind, destination, state";
+const COUNT: &str =
+    "select count(*) from jobs where kind in ('deliver', 'test') and destination = ?1 and state = ?2";
+
 /// Jobs by kind, destination and state.
 pub(super) fn stats(connection: &Connection) -> Result<Vec<StatsRow>, Failure> {
-    let sql = "select kind, destination, state, count(*) as jobs, min(id) as oldest from jobs \
-        group by kind, destination, state";
-    all(connection, sql, [], |row| {
+    all(connection, STATS, [], |row| {
         let oldest: i64 = row.get("oldest")?;
         Ok(StatsRow {
             kind: named("jobs", oldest, word(row, "kind").map_err(Failure::from))?,
@@ -80,7 +83,19 @@ fn add_counts(connection: &Connection, name: &str, state: &mut DestinationState)
 }
 
 fn count(connection: &Connection, name: &str, state: JobState) -> Result<i64, Failure> {
-    let sql =
-        "select count(*) from jobs where kind in ('deliver', 'test') and destination = ?1 and state = ?2";
-    value(connection, sql, params![name, state.as_str()])
+    value(connection, COUNT, params![name, state.as_str()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plans::{assert_searches, database, plan};
+    use super::*;
+
+    #[test]
+    fn counts_read_an_index_and_no_rows() {
+        let database = database();
+        let stats = plan(&database, STATS);
+        assert!(stats.contains("COVERING INDEX jobs_counts") && !stats.contains("TEMP B-TREE"), "{stats}");
+        assert_searches(&database, COUNT, "jobs_counts");
+    }
 }

@@ -118,7 +118,7 @@ mod tests {
             (full, "jobs_counts"),
             (JobFilter { destination: text(), ..default() }, "jobs_destination"),
             (JobFilter { event_id: text(), ..default() }, "jobs_event"),
-            (JobFilter { replay_id: Some(ReplayId(1)), ..default() }, "jobs_replay_once"),
+            (JobFilter { replay_id: Some(ReplayId(1)), ..default() }, "jobs_replay"),
             (JobFilter { message_id: text(), ..default() }, "jobs_message"),
             (JobFilter { message_id: text(), ..default() }, "jobs_sent_message"),
         ] {

@@ -13,14 +13,16 @@ pub(super) fn database() -> Connection {
     database
 }
 
-/// Insists that a query searches this index and scans no table.
+/// Insists that a query searches this index, scans no table and, but for an `or`, sorts nothing.
 pub(super) fn assert_searches(database: &Connection, sql: &str, index: &str) {
     let plan = plan(database, sql);
     assert!(plan.contains(&format!("INDEX {index} ")), "{index}: {sql}\n{plan}");
     assert!(!plan.lines().any(|line| line.starts_with("SCAN")), "{sql}\n{plan}");
+    assert!(plan.contains("MULTI-INDEX OR") || !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
 }
 
-fn plan(database: &Connection, sql: &str) -> String {
+/// What SQLite would do, a line for each step.
+pub(super) fn plan(database: &Connection, sql: &str) -> String {
     let mut statement = database.prepare(&format!("explain query plan {sql}")).unwrap();
     let lines = statement.raw_query().mapped(|row| row.get::<_, String>("detail"));
     lines.map(Result::unwrap).collect::<Vec<_>>().join("\n")

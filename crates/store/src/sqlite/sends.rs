@@ -118,24 +118,32 @@ fn is_ours(connection: &Connection, number: &str, limits: &GuardLimits) -> Resul
 }
 
 // A message counts as sent unless it surely was not: `sending`, `done` and `unknown`.
+const PAIR_REPLIES: &str = "select count(*) from jobs where to_number = ?1 and from_number = ?2 and sent_at >= ?3 \
+    and rule is not null and state in ('sending', 'done', 'unknown')";
+
 fn pair_replies(connection: &Connection, request: &SendRequest, since: i64) -> Result<i64, Failure> {
-    let sql = "select count(*) from jobs where to_number = ?1 and from_number = ?2 and sent_at >= ?3 \
-        and rule is not null and state in ('sending', 'done', 'unknown')";
-    value(connection, sql, params![clean(&request.to), clean(&request.from), since])
+    value(connection, PAIR_REPLIES, params![clean(&request.to), clean(&request.from), since])
 }
 
+const RULE_LAST_AT: &str = "select sent_at from jobs where to_number = ?1 and sent_at is not null and rule = ?2 \
+    and state in ('sending', 'done', 'unknown') order by sent_at desc limit 1";
+
 fn rule_last_at(connection: &Connection, rule: &str, party: &str) -> Result<Option<Timestamp>, Failure> {
-    let sql = "select sent_at from jobs where to_number = ?1 and sent_at is not null and rule = ?2 \
-        and state in ('sending', 'done', 'unknown') order by sent_at desc limit 1";
-    let found = first(connection, sql, [clean(party), clean(rule)], |row| Ok(row.get(0)?))?;
+    let found = first(connection, RULE_LAST_AT, [clean(party), clean(rule)], |row| Ok(row.get(0)?))?;
     Ok(found.map(Timestamp::from_micros))
 }
 
+const GLOBAL_REPLIES: &str = "select count(*) from jobs indexed by jobs_replied where sent_at >= ?1 and rule is not null \
+    and state in ('sending', 'done', 'unknown')";
+
 fn global_replies(connection: &Connection, since: i64) -> Result<i64, Failure> {
-    let sql = "select count(*) from jobs where sent_at >= ?1 and rule is not null \
-        and state in ('sending', 'done', 'unknown')";
-    value(connection, sql, [since])
+    value(connection, GLOBAL_REPLIES, [since])
 }
+
+const SAME_TEXT: &str = "select count(*) from jobs join messages on messages.id = jobs.message_id \
+    where jobs.to_number = ?1 and jobs.from_number = ?2 and sent_at >= ?3 and rule is not null \
+    and state in ('sending', 'done', 'unknown') and messages.id <> ?5 \
+    and lower(trim(coalesce(messages.text, ''))) = lower(trim(coalesce(?4, '')))";
 
 fn same_text_answered(
     connection: &Connection,
@@ -143,12 +151,20 @@ fn same_text_answered(
     request: &SendRequest,
     since: i64,
 ) -> Result<i64, Failure> {
-    let sql = "select count(*) from jobs join messages on messages.id = jobs.message_id \
-        where jobs.to_number = ?1 and jobs.from_number = ?2 and sent_at >= ?3 and rule is not null \
-        and state in ('sending', 'done', 'unknown') and lower(trim(coalesce(messages.text, ''))) = lower(trim(coalesce(?4, ''))) and messages.id <> ?5";
     let values = params![clean(&request.to), clean(&request.from), since, message.text, message.id];
-    value(connection, sql, values)
+    value(connection, SAME_TEXT, values)
 }
+
+// Of the conversation only the newest 200 messages are looked at, so that a long one costs no more.
+const OUR_TEXTS: &str = "select text from ( \
+    select json_extract(request, '$.text') as text, sent_at as at from jobs \
+    where to_number = ?1 and from_number = ?2 and sent_at >= ?3 and state in ('sending', 'done', 'unknown') \
+    union all \
+    select text, received_at as at from (select id, text, direction, received_at from messages \
+    where conversation_id = ?4 order by number desc limit 200) as latest \
+    where direction = 'outbound' and received_at >= ?3 \
+    and not exists (select 1 from jobs where sent_message_id = latest.id)) \
+    where text is not null order by at desc limit ?5";
 
 /// What went to the pair: by sends of ours, whose message may not be known yet, and by others on the same account.
 fn our_texts(
@@ -157,15 +173,8 @@ fn our_texts(
     request: &SendRequest,
     since: i64,
 ) -> Result<Vec<String>, Failure> {
-    let sql = "select text from ( \
-        select json_extract(request, '$.text') as text, sent_at as at from jobs \
-        where to_number = ?1 and from_number = ?2 and sent_at >= ?3 and state in ('sending', 'done', 'unknown') \
-        union all \
-        select text, received_at as at from messages where conversation_id = ?4 and direction = 'outbound' \
-        and received_at >= ?3 and not exists (select 1 from jobs where sent_message_id = messages.id)) \
-        where text is not null order by at desc limit ?5";
     let (to, from) = (clean(&request.to), clean(&request.from));
-    values(connection, sql, params![to, from, since, message.conversation_id, TEXTS_COMPARED])
+    values(connection, OUR_TEXTS, params![to, from, since, message.conversation_id, TEXTS_COMPARED])
 }
 
 /// Links a send with the message Telnyx made of it. What a receipt has told meanwhile is kept.
@@ -231,4 +240,22 @@ pub(super) fn change_opt_out(
     let sql = "delete from opt_outs where our_number = ?1 and party = ?2";
     execute(connection, sql, [clean(&change.our_number), clean(&change.party)])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plans::{database, plan};
+    use super::*;
+
+    #[test]
+    fn the_guard_looks_at_what_was_sent_and_at_nothing_else() {
+        let database = database();
+        for sql in [PAIR_REPLIES, RULE_LAST_AT, SAME_TEXT, OUR_TEXTS] {
+            let plan = plan(&database, sql);
+            assert!(plan.contains("INDEX jobs_sent_to "), "{plan}");
+            assert!(!plan.contains("SCAN jobs") && !plan.contains("SCAN messages"), "{plan}");
+        }
+        assert!(plan(&database, GLOBAL_REPLIES).contains("INDEX jobs_replied "));
+        assert!(plan(&database, OUR_TEXTS).contains("INDEX messages_conversation "));
+    }
 }
