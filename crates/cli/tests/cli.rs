@@ -1,5 +1,7 @@
 //! The command line as a user meets it: real processes, their output and their exit codes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -105,7 +105,12 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "store", keys: &[key("url", Kind::Text)] },
     Section {
         name: "media",
-        keys: &[key("url", Kind::Text), key("max_bytes", Kind::Number), key("key_hosts", Kind::Texts)],
+        keys: &[
+            key("url", Kind::Text),
+            key("max_bytes", Kind::Number),
+            key("key_hosts", Kind::Texts),
+            key("retry", Kind::Texts),
+        ],
     },
     Section { name: "retention", keys: &[key("jobs", Kind::Text)] },
 ];

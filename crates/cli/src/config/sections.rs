@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use inlet_domain::PhoneNumber;
+use inlet_domain::{PhoneNumber, RetrySchedule};
 use inlet_telnyx::PublicKey;
 use secrecy::SecretString;
 use url::Url;
@@ -166,6 +166,8 @@ pub(crate) struct Media {
     pub(crate) max_bytes: u64,
     /// Hosts that may be shown the API key.
     pub(crate) key_hosts: Vec<String>,
+    /// When a failed fetch is tried again; `None` for the usual schedule.
+    pub(crate) retry: Option<RetrySchedule>,
 }
 
 pub(super) fn media(reader: &mut Reader<'_>) -> Option<Media> {
@@ -173,7 +175,9 @@ pub(super) fn media(reader: &mut Reader<'_>) -> Option<Media> {
     // Telnyx's MMS end at a megabyte; a gibibyte is what memory bears.
     let max_bytes = reader.number("max_bytes", 1..=1 << 30, 0);
     let key_hosts = reader.texts("key_hosts", parse::host);
-    Some(Media { url: url?, max_bytes: max_bytes?, key_hosts: key_hosts? })
+    let waits = reader.texts("retry", parse::duration);
+    let retry = Some(waits?).filter(|waits| !waits.is_empty()).map(RetrySchedule::new);
+    Some(Media { url: url?, max_bytes: max_bytes?, key_hosts: key_hosts?, retry })
 }
 
 /// `[retention]`: how long finished jobs are kept, `None` for ever.

@@ -121,7 +121,7 @@ impl Wiring {
             max_bytes: media.max_bytes,
             timeout: MEDIA_TIMEOUT,
             concurrency: MEDIA_CONCURRENCY,
-            retry: self.retry_or(default_retry),
+            retry: media.retry.clone().unwrap_or_else(|| self.retry_or(default_retry)),
         }
     }
 

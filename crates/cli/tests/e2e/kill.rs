@@ -100,7 +100,7 @@ async fn finish(
         let busy = rows
             .iter()
             .any(|row| ["waiting", "running", "sending"].contains(&row["state"].as_str().unwrap()));
-        (!busy && stats["unrouted"] == 0).then_some(())
+        (!busy && stats["events"]["unrouted"] == 0).then_some(())
     };
     let mut patience = report.rounds;
     while tokio::time::timeout(Duration::from_secs(19), until("all work to end", idle)).await.is_err() {

@@ -153,6 +153,60 @@ async fn a_full_queue_refuses_at_once() {
 }
 
 #[tokio::test]
+async fn operations_get_their_share_of_a_flood_of_events() {
+    const FLOOD: usize = 6_000;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("inlet.db")).await.unwrap();
+    let ids: Vec<String> = (0..FLOOD).map(|number| format!("e-{number}")).collect();
+    let stored = AtomicUsize::new(0);
+    let flood = join_all(ids.iter().map(async |id| {
+        store.record_event(event(id, "{}")).await.unwrap();
+        stored.fetch_add(1, Ordering::Relaxed);
+    }));
+    let operation = async {
+        store.keep_setting("key", vec![1]).await.unwrap();
+        stored.load(Ordering::Relaxed)
+    };
+    let (_, before) = tokio::join!(flood, operation);
+    // It was queued behind all events, and was in one of the first commits.
+    assert!(before < FLOOD / 2, "{before} events were stored before the operation");
+}
+
+#[tokio::test]
+async fn the_write_ahead_log_stays_short_under_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let store = open(&path).await.unwrap();
+    let ids: Vec<String> = (0..4_000).map(|number| format!("e-{number}")).collect();
+    for part in ids.chunks(200) {
+        let records = part.iter().map(|id| store.record_event(event(id, vec![b'x'; 20_000])));
+        assert!(join_all(records).await.iter().all(Result::is_ok));
+    }
+    let bytes = fs::metadata(folder.path().join("inlet.db-wal")).unwrap().len();
+    assert!(bytes < 48 * 1024 * 1024, "80 MB were written; the log has {bytes} bytes");
+}
+
+#[tokio::test]
+async fn a_damaged_database_does_not_pass_for_healthy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let store = open(&path).await.unwrap();
+    for number in 0..50 {
+        store.record_event(event(&format!("e-{number}"), vec![b'x'; 3_000])).await.unwrap();
+    }
+    store.close().await;
+    let mut bytes = fs::read(&path).unwrap();
+    let end = bytes.len();
+    bytes[end / 2..end].fill(0xa5);
+    fs::write(&path, &bytes).unwrap();
+    let (config, _) = counting(&path);
+    // Where the damage is seen already when it is opened, that is as good.
+    let Ok(store) = SqliteStore::open(config).await else { return };
+    assert!(store.events(<_>::default(), <_>::default()).await.is_err());
+    assert!(store.ready().is_err());
+}
+
+#[tokio::test]
 async fn closing_commits_what_waits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("inlet.db");
