@@ -49,7 +49,14 @@ impl Trouble {
 
 impl From<&Failure> for Trouble {
     fn from(failure: &Failure) -> Self {
-        Self { severity: failure.severity(), reason: failure.to_string() }
+        let reason = match failure {
+            // The text alone is the same for a failed read and a failed fsync.
+            Failure::Sql(rusqlite::Error::SqliteFailure(error, _)) => {
+                format!("{failure} (SQLite code {})", error.extended_code)
+            }
+            _ => failure.to_string(),
+        };
+        Self { severity: failure.severity(), reason }
     }
 }
 

@@ -30,7 +30,7 @@ const HEADER_BYTES: usize = 100;
 pub(super) enum OpenError {
     #[error("cannot create folder `{}`: {source}; create it and give it to the user that runs inlet", path.display())]
     Folder { path: PathBuf, source: io::Error },
-    #[error("cannot open `{}` for writing: {source}; {}", path.display(), owner(path))]
+    #[error("cannot open `{}` for writing: {source}{}", path.display(), remedy(path, source))]
     File { path: PathBuf, source: io::Error },
     #[error("another gateway holds `{}`; stop it first, or give this one its own `store.url`", .0.display())]
     Locked(PathBuf),
@@ -259,6 +259,13 @@ fn set_aside_orphan(path: &Path) -> io::Result<()> {
     aside.push(".orphan");
     tracing::warn!("kept the write-ahead log of the missing database as {}", Path::new(&aside).display());
     fs::rename(&wal, &aside)
+}
+
+fn remedy(path: &Path, source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => format!("; {}", owner(path)),
+        _ => String::new(),
+    }
 }
 
 fn owner(path: &Path) -> String {

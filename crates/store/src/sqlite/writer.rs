@@ -109,7 +109,8 @@ pub(super) struct Writer {
     /// Not before this moment is the WAL truncated.
     truncate_after: Instant,
     failing: bool,
-    on_fatal: OnFatal,
+    /// Taken by the first call: there is no second.
+    on_fatal: Option<OnFatal>,
     /// Released when the writer ends, not before.
     _lock: File,
 }
@@ -140,7 +141,7 @@ impl Writer {
             checkpointed_pages: 0,
             truncate_after: Instant::now(),
             failing: false,
-            on_fatal,
+            on_fatal: Some(on_fatal),
             _lock: lock,
         };
         writer.connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
@@ -400,11 +401,17 @@ impl Writer {
     }
 
     /// The last act: nobody is answered with success any more.
-    fn end(self, end: Result<(), Trouble>) {
+    fn end(mut self, end: Result<(), Trouble>) {
         self.shared.close();
         if let Err(trouble) = end {
-            tracing::error!(reason = trouble.reason, "durability is in doubt: {}", trouble.reason);
-            (self.on_fatal)(trouble.reason);
+            self.tell_fatal(trouble.reason);
+        }
+    }
+
+    fn tell_fatal(&mut self, reason: String) {
+        if let Some(on_fatal) = self.on_fatal.take() {
+            tracing::error!(reason, "durability is in doubt: {reason}");
+            on_fatal(reason);
         }
     }
 }
@@ -422,7 +429,7 @@ impl Drop for Writer {
             refuse(events, operations, &StoreError::Closed);
         }
         if std::thread::panicking() {
-            (self.on_fatal)("the writer panicked".to_owned());
+            self.tell_fatal("the writer panicked".to_owned());
         }
     }
 }
