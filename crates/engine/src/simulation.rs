@@ -18,7 +18,7 @@ use serde_json::json;
 use outside::{Deed, attachment};
 use process::{DESTINATIONS, LEASE, Process, Surroundings};
 
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 30;
 const STEPS: usize = 150;
 const ALL: PageRequest = PageRequest { limit: 1_000, cursor: None };
 
