@@ -30,7 +30,7 @@ use crate::wake::Wake;
 // The rest of the grace is for returning to the queue what did not end in time.
 const HANDLERS_SHARE: f64 = 0.8;
 // Returning jobs takes one commit; a store that cannot make one in this time will not make it at all.
-const LEAST_RETURNING_TIME: Duration = Duration::from_millis(500);
+const LEAST_RETURNING_TIME: Duration = Duration::from_secs(1);
 
 /// The engine cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -18,7 +18,7 @@ use crate::deliver::DeliverHandler;
 use crate::lanes::{Lanes, Slot};
 use crate::media::MediaHandler;
 use crate::metrics::{AttemptLabels, DestinationLabel, KindLabel, Metrics};
-use crate::report::{Ending, Report, after_failure};
+use crate::report::{Ending, Report, after_failure, without_numbers};
 use crate::send::{SendHandler, SendMark};
 
 const FIRST_RECORDING_PAUSE: Duration = Duration::from_millis(50);
@@ -210,7 +210,7 @@ fn panicked(error: &JoinError) -> String {
 fn log(job: &ClaimedJob, report: &Report) {
     let event = job.event.as_ref().map_or("-", |event| event.id.as_str());
     let place = destination(job).unwrap_or(job.kind.as_str());
-    let reason = report.error.as_deref().unwrap_or("no reason");
+    let reason = without_numbers(report.error.as_deref().unwrap_or("no reason"));
     let (id, attempt) = (job.id.0, job.attempt);
     match &report.outcome {
         Outcome::Done => {

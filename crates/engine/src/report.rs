@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inlet_domain::{Clock, Entropy, Outcome, RetryDecision, RetrySchedule};
+use inlet_domain::{Clock, Entropy, Outcome, RetryDecision, RetrySchedule, mask};
 
 // Enough to see what went wrong, too little to fill a database.
 pub(crate) const MAX_EXCERPT_BYTES: usize = 2_048;
@@ -101,6 +101,22 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Hides the numbers in a text that goes to a log: Telnyx names sender and recipient in its errors.
+pub(crate) fn without_numbers(text: &str) -> String {
+    // Shorter runs are codes, ports and statuses.
+    const PHONE_DIGITS: usize = 7;
+    let mut hidden = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let digits = rest[start..].bytes().take_while(u8::is_ascii_digit).count();
+        let (before, run) = (&rest[..start], &rest[start..start + digits]);
+        hidden.push_str(before);
+        hidden.push_str(&if digits >= PHONE_DIGITS { mask(run) } else { run.to_owned() });
+        rest = &rest[start + digits..];
+    }
+    hidden + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,5 +128,12 @@ mod tests {
         assert_eq!(excerpt(&[b'x'; 5_000]).unwrap().len(), MAX_EXCERPT_BYTES);
         assert!(excerpt(&[0x01; 5_000]).unwrap().len() <= MAX_EXCERPT_BYTES);
         assert_eq!(excerpt(b"\xff"), Some("\u{fffd}".into()));
+    }
+
+    #[test]
+    fn numbers_do_not_reach_logs() {
+        let text = "40300 Blocked (from +15559876543 to +15551234567, at 127.0.0.1:5002)";
+        assert_eq!(without_numbers(text), "40300 Blocked (from +15559…43 to +15551…67, at 127.0.0.1:5002)");
+        assert_eq!(without_numbers("é12345678é"), "é12345…78é");
     }
 }

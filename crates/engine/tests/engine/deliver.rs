@@ -8,7 +8,7 @@ use inlet_telnyx::{SignatureHeaders, verify};
 use serde_json::Value;
 
 use crate::stub::{Reaction, Request, Stub};
-use crate::world::{SIGNING_KEY, Setup, World, destination, received, schedule};
+use crate::world::{PHONE, SIGNING_KEY, Setup, World, destination, received, schedule};
 
 async fn world_with(stub: &Stub) -> World {
     World::start(Setup::to(destination("crm", stub.url("/hooks?a=1")))).await
@@ -120,7 +120,7 @@ async fn a_destination_that_does_not_answer_properly_costs_one_attempt() {
         let (its_reaction, name) = (reaction.clone(), format!("{reaction:?}"));
         let stub = Stub::start(move |_| its_reaction.clone()).await;
         let slow = destination("crm", stub.url("/"));
-        let timeout = Duration::from_millis(200);
+        let timeout = Duration::from_secs(1);
         let slow = inlet_domain::Destination { timeout, concurrency: 1, ..slow };
         let world = World::start(Setup::to(slow)).await;
         world.text("evt-1", "hi").await;
@@ -257,4 +257,52 @@ async fn a_file_gets_one_line_for_each_event() {
     ids.sort();
     ids.dedup();
     assert_eq!((text.lines().count(), ids.len()), (20, 20));
+}
+
+#[tokio::test]
+async fn an_ordered_destination_waits_for_the_head_of_a_conversation_and_no_other() {
+    let stub = Stub::answering(500).await;
+    let ordered = inlet_domain::Destination { ordered: true, ..destination("crm", stub.url("/")) };
+    let world = World::start(Setup::to(ordered)).await;
+    world.text("evt-1", "first").await;
+    world
+        .eventually("the head has failed", async || {
+            (world.job(JobKind::Deliver).await?.state == JobState::Waiting && stub.count() == 1).then_some(())
+        })
+        .await;
+    stub.react(|_| Reaction::status(200));
+    world.text("evt-2", "second").await;
+    let other = received("evt-3", "other", Value::Array(Vec::new())).replace(PHONE, "+15557654321");
+    world.record("evt-3", other).await;
+    let ids = || {
+        let requests = stub.requests();
+        requests.iter().map(|r| r.header("webhook-id").unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    world.until("the other conversation", || ids().len() == 2).await;
+    assert_eq!(ids(), ["evt-1", "evt-3"]);
+    world.clock.advance(Duration::from_secs(6));
+    world.until("both in order", || ids().len() == 4).await;
+    assert_eq!(ids(), ["evt-1", "evt-3", "evt-1", "evt-2"]);
+}
+
+#[tokio::test]
+async fn attempts_are_counted_by_kind_destination_and_outcome() {
+    let stub = Stub::answering(500).await;
+    let world = world_with(&stub).await;
+    world.text("evt-1", "hi").await;
+    world.job_is(JobKind::Deliver, JobState::Waiting, 1).await;
+    stub.react(|_| Reaction::status(200));
+    world.advance_to_retry(JobKind::Deliver).await;
+    world.job_is(JobKind::Deliver, JobState::Done, 2).await;
+    let metrics = world.metrics();
+    for line in [
+        r#"attempts_total{kind="deliver",destination="crm",outcome="retry"} 1"#,
+        r#"attempts_total{kind="deliver",destination="crm",outcome="done"} 1"#,
+        r#"attempt_duration_seconds_count{kind="deliver"} 2"#,
+        "events_routed_total 1",
+        "addresses_blocked_total 0",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+    assert!(!metrics.contains("evt-1"), "ids are no labels");
 }

@@ -64,9 +64,7 @@ async fn shutdown_lets_what_ends_in_time_end_and_claims_nothing_more() {
 #[tokio::test]
 async fn an_attempt_whose_lease_has_ended_is_made_again_and_the_late_outcome_is_dropped() {
     let (stub, telnyx) = (Stub::start(|_| Reaction::Hang).await, Stub::answering(200).await);
-    let timeout = Duration::from_secs(2);
-    let hasty = Destination { timeout, ..destination("crm", stub.url("/")) };
-    let world = World::start(Setup { telnyx: telnyx.url("/v2"), ..Setup::to(hasty) }).await;
+    let world = World::start(setup(&stub, &telnyx)).await;
     world.text("evt-1", "hi").await;
     world.until("the first attempt", || stub.count() == 1).await;
     stub.react(|_| Reaction::status(200));

@@ -188,3 +188,13 @@ async fn redirects_without_end_are_a_failure_that_may_pass() {
     assert!(job.last_error.unwrap().contains("redirects"));
     assert_eq!(stub.count(), 6);
 }
+
+#[tokio::test]
+async fn a_compressed_answer_is_kept_as_it_came() {
+    let stub = Stub::start(|_| Reaction::body(200, PNG).with_header("content-encoding", "gzip")).await;
+    let world = world_trusting(&stub).await;
+    receive(&world, json!({"url": stub.url("/a"), "size": PNG.len()})).await;
+    fetch_is(&world, JobState::Done, 1).await;
+    assert_eq!(world.blobs.get(&sha256(PNG)).await.unwrap().unwrap(), PNG);
+    assert_eq!(stub.requests()[0].header("accept-encoding"), None);
+}

@@ -116,7 +116,7 @@ async fn a_message_without_an_answer_is_unknown_and_never_sent_again_by_itself()
     ] {
         let name = format!("{reaction:?}");
         let telnyx = Stub::start(move |_| reaction.clone()).await;
-        let send_timeout = Duration::from_millis(300);
+        let send_timeout = Duration::from_secs(1);
         let world = World::start(Setup { send_timeout, ..setup(&telnyx) }).await;
         enqueue(&world, "key-1").await;
         let job = send_is(&world, JobState::Unknown, 1).await;

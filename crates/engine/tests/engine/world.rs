@@ -144,6 +144,7 @@ pub struct World {
     entropy: Arc<Seeded>,
     setup: Setup,
     engine: Option<Engine>,
+    registry: Registry,
     _folder: TempDir,
 }
 
@@ -154,7 +155,16 @@ impl World {
         let blobs = Blobs::open(folder.path().join("media").to_str().unwrap()).unwrap();
         let clock = Arc::new(ManualClock(AtomicI64::new(1_767_225_600_000_000)));
         let entropy = Arc::new(Seeded(AtomicU64::new(1)));
-        let mut world = Self { store, blobs, clock, entropy, setup, engine: None, _folder: folder };
+        let mut world = Self {
+            store,
+            blobs,
+            clock,
+            entropy,
+            setup,
+            engine: None,
+            registry: Registry::default(),
+            _folder: folder,
+        };
         world.start_engine();
         world
     }
@@ -166,13 +176,20 @@ impl World {
             self.blobs.clone(),
             self.clock.clone(),
             self.entropy.clone(),
-            &mut Registry::default(),
+            &mut self.registry,
         );
         self.engine = Some(engine.unwrap());
     }
 
     pub async fn stop_engine(&mut self, grace: Duration) {
         self.engine.take().unwrap().shutdown(grace).await;
+    }
+
+    /// What `/metrics` would say.
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        text
     }
 
     pub fn drop_engine(&mut self) {
