@@ -68,13 +68,18 @@ async fn an_attempt_whose_lease_has_ended_is_made_again_and_the_late_outcome_is_
     world.text("evt-1", "hi").await;
     world.until("the first attempt", || stub.count() == 1).await;
     stub.react(|_| Reaction::status(200));
-    world.clock.advance(Duration::from_secs(61));
+    // The lease is stretched to hold the destination's timeout.
+    world.clock.advance(Duration::from_secs(616));
     world
         .eventually("the second attempt", async || {
             (world.job(JobKind::Deliver).await?.state == JobState::Done).then_some(())
         })
         .await;
     assert_eq!(stub.count(), 2);
+    // The first attempt's connection ends, and so does the attempt.
+    drop(stub);
+    world.until("the late outcome", || world.metrics().contains("leases_lost_total 1")).await;
+    assert_eq!(world.job(JobKind::Deliver).await.unwrap().state, JobState::Done);
 }
 
 #[tokio::test]
