@@ -57,13 +57,22 @@ fn root() -> PathBuf {
 }
 
 fn metadata() -> Value {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version=1", "--offline"])
-        .current_dir(root())
-        .output()
-        .expect("cargo runs");
+    let text = cargo(&["metadata", "--format-version=1", "--locked", "--filter-platform", &host()]);
+    serde_json::from_str(&text).expect("cargo metadata writes JSON")
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let output =
+        Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("cargo metadata writes JSON")
+    String::from_utf8(output.stdout).expect("cargo writes UTF-8")
+}
+
+/// The machine's own target: packages of others are not downloaded.
+fn host() -> String {
+    let output = Command::new("rustc").arg("-vV").output().expect("rustc runs");
+    let text = String::from_utf8(output.stdout).expect("rustc writes UTF-8");
+    text.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc names its host").to_owned()
 }
 
 fn packages(metadata: &Value) -> impl Iterator<Item = &Value> {
@@ -119,11 +128,11 @@ fn pure_crates_link_no_runtime_and_nobody_links_a_second_crypto_library() {
             assert!(!direct.contains(*banned), "`{name}` must not use `{banned}`");
         }
     }
-    for node in metadata["resolve"]["nodes"].as_array().expect("a list") {
-        for dependency in node["deps"].as_array().expect("a list") {
-            let name = dependency["name"].as_str().expect("a name");
-            assert!(!NEVER_LINKED.contains(&name.replace('_', "-").as_str()), "{} links {name}", node["id"]);
-        }
+    // Not `cargo metadata`: it also lists optional dependencies that nobody has switched on.
+    let tree = cargo(&["tree", "--workspace", "--locked", "--prefix=none", "--edges=normal,build,dev"]);
+    for line in tree.lines() {
+        let name = line.split(' ').next().unwrap_or_default();
+        assert!(!NEVER_LINKED.contains(&name), "{name} is linked; `cargo tree -i {name}` says by whom");
     }
 }
 
@@ -133,6 +142,23 @@ fn direct_dependencies(metadata: &Value, name: &str) -> BTreeSet<String> {
     all.filter(|dependency| dependency["kind"].is_null())
         .map(|dependency| dependency["name"].as_str().expect("a name").to_owned())
         .collect()
+}
+
+#[test]
+fn every_shared_version_has_a_user() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("file can be read");
+    let (_, rest) =
+        manifest.split_once("[workspace.dependencies]").expect("the root manifest shares versions");
+    let (shared, _) = rest.split_once("\n[").expect("another table follows");
+    let users: Vec<String> = packages(&metadata())
+        .filter(|package| package["source"].is_null())
+        .flat_map(|package| package["dependencies"].as_array().cloned().unwrap_or_default())
+        .map(|dependency| dependency["name"].as_str().expect("a name").to_owned())
+        .collect();
+    for line in shared.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase())) {
+        let (name, _) = line.split_once(" =").expect("a line has a name");
+        assert!(users.iter().any(|user| user == name), "nobody uses `{name}`");
+    }
 }
 
 #[test]

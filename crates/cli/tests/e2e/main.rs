@@ -1,5 +1,7 @@
 //! Promises to users, kept by real processes on real sockets against the sandbox.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod endpoint;
 mod gateway;
 mod load;
@@ -13,3 +15,4 @@ mod main_job;
 mod media;
 mod order;
 mod replies;
+mod steering;
