@@ -22,9 +22,14 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// Starts `inlet serve` on free ports and waits until it says that it is ready.
-    pub(crate) async fn start(arguments: &Arguments, key: &str, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        arguments: &Arguments,
+        key: &str,
+        folder: &Path,
+        destination: Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
         fs::create_dir_all(folder)?;
-        fs::write(folder.join("inlet.toml"), configuration(arguments, key, folder))?;
+        fs::write(folder.join("inlet.toml"), configuration(key, folder, destination))?;
         let ready = folder.join("ready.json");
         let binary = fs::canonicalize(&arguments.inlet).with_context(|| {
             format!("`{}` is missing; run `cargo build --release`", arguments.inlet.display())
@@ -83,14 +88,14 @@ async fn wait_ready(process: &mut Child, ready: &Path) -> anyhow::Result<Value> 
     anyhow::bail!("the gateway was not ready within 10 s")
 }
 
-fn configuration(arguments: &Arguments, key: &str, folder: &Path) -> String {
+fn configuration(key: &str, folder: &Path, destination: Option<SocketAddr>) -> String {
     let mut text = format!(
         "[webhooks]\nlisten = \"127.0.0.1:0\"\npublic_keys = [\"{key}\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n\
          [store]\nurl = \"sqlite:{0}/inlet.db\"\n[media]\nurl = \"file:{0}/media\"\n",
         folder.display()
     );
-    if let Some(url) = &arguments.destination {
-        text += &format!("[[destinations]]\nname = \"bench\"\nurl = \"{url}\"\n");
+    if let Some(address) = destination {
+        text += &format!("[[destinations]]\nname = \"bench\"\nurl = \"http://{address}/\"\n");
     }
     text
 }

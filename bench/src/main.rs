@@ -1,5 +1,6 @@
 //! Drives a real gateway with signed webhooks, measures, and checks every acknowledged id against the database.
 
+mod endpoint;
 mod events;
 mod gateway;
 mod ledger;
@@ -28,9 +29,9 @@ struct Arguments {
     /// Share of requests that repeat an earlier event.
     #[arg(long, default_value_t = 0.0)]
     duplicates: f64,
-    /// An HTTP destination to configure, besides none.
+    /// Configure an HTTP destination that takes everything at once, so that the engine works during the load.
     #[arg(long)]
-    destination: Option<String>,
+    deliver: bool,
     /// Folder for the database; a temporary one otherwise.
     #[arg(long)]
     data: Option<PathBuf>,
@@ -46,13 +47,15 @@ async fn main() -> anyhow::Result<()> {
     let folder = arguments.data.clone().unwrap_or_else(|| temporary.path().to_owned());
 
     let requests = events::sign(arguments.events, arguments.duplicates)?;
-    let gateway = gateway::Gateway::start(&arguments, &requests.public_key, &folder).await?;
+    let endpoint = endpoint::Endpoint::start().await?;
+    let destination = arguments.deliver.then_some(endpoint.address);
+    let gateway = gateway::Gateway::start(&arguments, &requests.public_key, &folder, destination).await?;
     let measured = load::run(&gateway, &requests, arguments.connections, arguments.rate).await?;
-    let memory = gateway.memory()?;
+    let (memory, delivered) = (gateway.memory()?, endpoint.received());
     gateway.stop().await?;
     let checked = ledger::check(&folder.join("inlet.db"), &requests, &measured)?;
 
-    print!("{}", report::text(&measured, memory, &checked));
+    print!("{}", report::text(&measured, memory, delivered, &checked));
     anyhow::ensure!(checked.is_clean(), "the ledger and the database disagree");
     Ok(())
 }

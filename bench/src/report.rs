@@ -7,7 +7,12 @@ use crate::ledger::Checked;
 use crate::load::Measured;
 
 /// Writes rate, latency, memory and the oracle's verdict.
-pub(crate) fn text(measured: &Measured, (memory, peak): (u64, u64), checked: &Checked) -> String {
+pub(crate) fn text(
+    measured: &Measured,
+    (memory, peak): (u64, u64),
+    delivered: usize,
+    checked: &Checked,
+) -> String {
     let mut latencies: Vec<Duration> = measured.acknowledged.iter().map(|(_, latency)| *latency).collect();
     latencies.sort_unstable();
     let mut refused: BTreeMap<u16, usize> = BTreeMap::new();
@@ -18,6 +23,7 @@ pub(crate) fn text(measured: &Measured, (memory, peak): (u64, u64), checked: &Ch
          latency       p50 {:.2} ms  p99 {:.2} ms  p99.9 {:.2} ms  max {:.2} ms\n\
          refused       {refused:?}\n\
          memory        {} MiB at the end, {} MiB at most\n\
+         delivered     {delivered} by the end of the load\n\
          ledger        {} events acknowledged, {} rows; lost {}, altered {}, stored twice {}\n",
         latencies.len(),
         measured.elapsed.as_secs_f64(),
