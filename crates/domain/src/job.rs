@@ -11,6 +11,8 @@
 //!     │                    ├─ given up ─► dead
 //!     │                    └─ guard said no ─► skipped
 //!     └── retry by hand ── dead, unknown          discard by hand: waiting, dead, unknown ─► discarded
+//!
+//!  of a send that was retried by hand:  waiting, running ── receipt ─► done
 //! ```
 //!
 //! `held` is not a state: it is computed where a waiting job's destination is paused or no longer configured.
@@ -129,7 +131,8 @@ impl JobState {
             (Running | Sending, Transition::GiveUp) => Some(Dead),
             (Running, Transition::LoseLease) => Some(Waiting),
             (Sending, Transition::LoseLease | Transition::LoseAnswer) => Some(Unknown),
-            (Sending | Unknown, Transition::Receipt) => Some(Done),
+            // A retry by hand may have overtaken the receipt of the first try: nothing is to be sent a second time.
+            (Waiting | Running | Sending | Unknown, Transition::Receipt) => Some(Done),
             (Waiting | Dead | Unknown, Transition::RetryByHand) => Some(Waiting),
             (Waiting | Dead | Unknown, Transition::Discard) => Some(Discarded),
             _ => None,
@@ -156,7 +159,7 @@ pub enum Transition {
     LoseLease,
     /// The POST went out and no answer came back.
     LoseAnswer,
-    /// A receipt proves that the message was sent.
+    /// A receipt proves that the message was sent. Concerns sends only.
     Receipt,
     /// A person wants it tried again.
     RetryByHand,
@@ -365,6 +368,14 @@ mod tests {
         for transition in TRANSITIONS {
             let waits = JobState::Unknown.next(transition) == Some(JobState::Waiting);
             assert_eq!(waits, transition == Transition::RetryByHand);
+        }
+    }
+
+    #[test]
+    fn a_receipt_ends_every_send_that_might_go_out() {
+        for &state in JobState::ALL {
+            let done = state.next(Transition::Receipt) == Some(JobState::Done);
+            assert_eq!(done, !state.is_final() || state == JobState::Unknown, "{state}");
         }
     }
 

@@ -61,6 +61,10 @@ impl SendHandler {
                 info!(job.id = job.id.0, reason = %reason, "skipped reply {}: {reason}", job.id.0);
                 return Ending::Recorded;
             }
+            Ok(SendDecision::AlreadySent) => {
+                info!(job.id = job.id.0, "message of job {} had been sent before", job.id.0);
+                return Ending::Recorded;
+            }
             Err(ending) => return ending,
         }
         let result = api.send(key, body, self.clock.now()).await;

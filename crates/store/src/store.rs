@@ -59,6 +59,8 @@ pub enum SendDecision {
     Go,
     /// The guard said no; the job is `skipped`.
     Skipped(SkipReason),
+    /// A receipt has named the message that this job sent in an earlier try; the job is `done`.
+    AlreadySent,
 }
 
 /// How far expired leases were cleared up.
@@ -165,7 +167,8 @@ pub trait Store: Send + Sync {
 
     /// Claims due jobs: `waiting` to `running`, under a lease and a new fencing token. Per lane, oldest due first.
     async fn claim_due(&self, claim: Claim) -> Result<Vec<ClaimedJob>, StoreError>;
-    /// Marks a send `sending`, or `skipped` when it is a reply and the guard says no, or the recipient has opted out.
+    /// Marks a send `sending`, or `skipped` when it is a reply and the guard says no, or the recipient has opted out, or
+    /// `done` when a receipt has named its message already.
     /// The lease is renewed to `lease_until`.
     async fn begin_send(
         &self,

@@ -149,6 +149,7 @@ pub(super) struct Standing {
     pub(super) conversation_id: Option<i64>,
     pub(super) event_seq: Option<i64>,
     pub(super) message_id: Option<String>,
+    pub(super) sent_message_id: Option<String>,
     pub(super) media_position: Option<i64>,
     pub(super) rule: Option<String>,
     pub(super) request: Option<String>,
@@ -158,7 +159,7 @@ impl Standing {
     /// How a job stands.
     pub(super) fn of(connection: &Connection, id: JobId) -> Result<Option<Self>, Failure> {
         let sql = "select kind, state, fence, lane, destination, conversation_id, event_seq, message_id, \
-            media_position, rule, request from jobs where id = ?1";
+            sent_message_id, media_position, rule, request from jobs where id = ?1";
         first(connection, sql, [id.0], |row| {
             named("jobs", id.0, Self::decode(row, id).map_err(Failure::from))
         })
@@ -175,6 +176,7 @@ impl Standing {
             conversation_id: row.get("conversation_id")?,
             event_seq: row.get("event_seq")?,
             message_id: row.get("message_id")?,
+            sent_message_id: row.get("sent_message_id")?,
             media_position: row.get("media_position")?,
             rule: row.get("rule")?,
             request: row.get("request")?,

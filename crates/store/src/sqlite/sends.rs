@@ -30,7 +30,7 @@ pub(super) fn enqueue_send(
     Ok(JobId(id))
 }
 
-/// Marks a send `sending`, or `skipped` with the reason.
+/// Marks a send `sending`, or `skipped` with the reason, or `done` when its message is known.
 pub(super) fn begin_send(
     connection: &Connection,
     id: JobId,
@@ -42,6 +42,10 @@ pub(super) fn begin_send(
     let job = Standing::of(connection, id)?;
     let job = job.filter(|job| job.fence == fence && job.state == JobState::Running);
     let job = job.ok_or(StoreError::LeaseLost { job: id.0 })?;
+    if job.sent_message_id.is_some() {
+        job.follow(connection, Transition::Receipt, None, now)?;
+        return Ok(SendDecision::AlreadySent);
+    }
     if let Err(reason) = allowed(connection, &job, now, limits)? {
         job.follow(connection, Transition::Skip, Some(reason.as_str()), now)?;
         return Ok(SendDecision::Skipped(reason));
@@ -204,6 +208,10 @@ pub(super) fn prove_send(
     let job = Standing::of(connection, id)?.ok_or_else(|| broken("jobs", id.0, "it vanished"))?;
     if job.state.next(Transition::Receipt).is_some() {
         job.follow(connection, Transition::Receipt, None, now)?;
+        if job.state == JobState::Running {
+            // Its handler is about to send. Of a `sending` one the answer is still worth recording.
+            execute(connection, "update jobs set fence = fence + 1 where id = ?1", [id.0])?;
+        }
     }
     message.map_or(Ok(()), |message| link_sent(connection, id, message))
 }

@@ -60,6 +60,9 @@ macro_rules! conformance {
             sending: a_send_without_an_answer_is_unknown_until_a_person_says_so;
             sending: a_receipt_proves_an_unknown_send;
             sending: a_receipt_before_the_answer_keeps_the_job_done;
+            sending: a_receipt_after_a_retry_by_hand_keeps_the_message_from_going_out_again;
+            sending: a_receipt_stops_a_retried_send_that_is_about_to_go_out;
+            sending: a_message_that_a_receipt_has_named_is_not_sent_again;
             sending: a_late_answer_settles_an_unknown_send;
             sending: the_same_key_names_the_same_send;
             replaying: a_replay_makes_one_delivery_for_each_matching_event;

@@ -1,9 +1,11 @@
 //! Promises about messages on their way out: once, guarded, and honest about what is not known.
 
-use inlet_domain::{ClaimedJob, JobState, Lane, Outcome, SendKey, SendRequest, SkipReason};
-use inlet_store::{BulkAction, SendDecision};
+use std::sync::Arc;
 
-use super::world::{OURS, PARTY, World, accepted, at, attempt, inbound_keyword, receipt};
+use inlet_domain::{ClaimedJob, JobState, Lane, Outcome, SendKey, SendRequest, SkipReason};
+use inlet_store::{BulkAction, Progress, SendDecision, StoreError};
+
+use super::world::{OURS, PARTY, World, accepted, at, attempt, inbound_keyword, limits, receipt};
 
 fn request() -> SendRequest {
     SendRequest {
@@ -118,6 +120,57 @@ pub async fn a_receipt_proves_an_unknown_send(world: World) {
     assert!(ids.contains(&job.id));
 }
 
+/// A reply nobody knows the fate of, which a person has asked to be sent again.
+async fn retried(world: &World) -> ClaimedJob {
+    let job = reply(world, "a", "hi", 0).await;
+    world.begin_send(&job, 0).await;
+    world.finish(&job, Outcome::Unknown, 1).await;
+    world.change_job(job.id, BulkAction::Retry, at(2)).await.unwrap();
+    job
+}
+
+pub async fn a_receipt_after_a_retry_by_hand_keeps_the_message_from_going_out_again(world: World) {
+    let world = world.with_reply();
+    let job = retried(&world).await;
+    world.record("e-out", receipt("out", &key_of(&job))).await;
+    world.route_at(3).await;
+    let (shown, _) = world.job(job.id).await.unwrap().unwrap();
+    assert_eq!((shown.state, shown.finished_at), (JobState::Done, Some(at(3))));
+    assert!(world.claim(Lane::Send, 10, 1_000).await.is_empty());
+}
+
+pub async fn a_receipt_stops_a_retried_send_that_is_about_to_go_out(world: World) {
+    let world = world.with_reply();
+    retried(&world).await;
+    let job = world.claim_one(Lane::Send, 3).await;
+    world.record("e-out", receipt("out", &key_of(&job))).await;
+    world.route_at(4).await;
+    assert_eq!(world.state(job.id).await, JobState::Done);
+    let limits = Arc::new(limits());
+    let refused = world.store.begin_send(job.id, job.fence, at(5), at(35), limits).await;
+    assert!(matches!(refused, Err(StoreError::LeaseLost { .. })), "{refused:?}");
+    assert_eq!(world.expire_leases(at(1_000)).await.unwrap(), Progress::default());
+    let late = attempt(&job, &Outcome::Dead, 6);
+    let late = world.store.finish_attempt(job.id, job.fence, late, Outcome::Dead).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost { .. })), "{late:?}");
+}
+
+pub async fn a_message_that_a_receipt_has_named_is_not_sent_again(world: World) {
+    let world = world.with_reply();
+    let job = reply(&world, "a", "hi", 0).await;
+    world.begin_send(&job, 0).await;
+    world.finish(&job, Outcome::Dead, 1).await;
+    // Telnyx refused it, and yet it went out.
+    world.record("e-out", receipt("out", &key_of(&job))).await;
+    world.route_at(2).await;
+    assert_eq!(world.state(job.id).await, JobState::Dead);
+    world.change_job(job.id, BulkAction::Retry, at(3)).await.unwrap();
+    let again = world.claim_one(Lane::Send, 3).await;
+    assert_eq!(world.begin_send(&again, 4).await, SendDecision::AlreadySent);
+    let (shown, _) = world.job(job.id).await.unwrap().unwrap();
+    assert_eq!((shown.state, shown.finished_at), (JobState::Done, Some(at(4))));
+}
+
 pub async fn a_receipt_before_the_answer_keeps_the_job_done(world: World) {
     let world = world.with_reply();
     let job = reply(&world, "a", "hi", 0).await;
@@ -148,7 +201,7 @@ pub async fn a_late_answer_settles_an_unknown_send(world: World) {
     world.change_job(job.id, BulkAction::Retry, at(80)).await.unwrap();
     let late =
         world.finish_attempt(job.id, job.fence, attempt(&job, &Outcome::Done, 81), Outcome::Done).await;
-    assert!(matches!(late, Err(inlet_store::StoreError::LeaseLost { .. })));
+    assert!(matches!(late, Err(StoreError::LeaseLost { .. })));
 }
 
 pub async fn the_same_key_names_the_same_send(world: World) {

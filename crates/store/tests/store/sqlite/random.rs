@@ -154,7 +154,7 @@ impl Run<'_> {
             let limits = Arc::new(crate::conformance::world::limits());
             match self.world.store.begin_send(job.id, job.fence, at(self.now), until, limits).await {
                 Ok(SendDecision::Go) => self.send_outcome(choice),
-                Ok(SendDecision::Skipped(_)) | Err(_) => return,
+                Ok(SendDecision::Skipped(_) | SendDecision::AlreadySent) | Err(_) => return,
             }
         } else {
             self.outcome(&job, choice)
