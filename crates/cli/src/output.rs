@@ -50,26 +50,30 @@ pub(crate) fn is_terminal() -> bool {
 
 /// Shows the progress of long work to a person; silent otherwise.
 pub(crate) struct Progress {
+    for_terminal: bool,
     shown: bool,
 }
 
 impl Progress {
     /// Begins.
     pub(crate) fn new() -> Self {
-        Self { shown: io::stderr().is_terminal() }
+        Self { for_terminal: io::stderr().is_terminal(), shown: false }
     }
 
     /// Replaces what was shown.
-    pub(crate) fn show(&self, text: &str) {
-        if self.shown {
+    pub(crate) fn show(&mut self, text: &str) {
+        if self.for_terminal {
             let mut stderr = io::stderr().lock();
             let _ = write!(stderr, "\r\x1b[K{text}").and_then(|()| stderr.flush());
+            self.shown = true;
         }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.show("");
+        if self.shown {
+            self.show("");
+        }
     }
 }

@@ -236,7 +236,7 @@ async fn act_by_filter(
 ) -> anyhow::Result<()> {
     let mut body = body_of(filter);
     body.insert("dry_run".to_owned(), dry_run.into());
-    let progress = Progress::new();
+    let mut progress = Progress::new();
     progress.show("the gateway works through the jobs; Ctrl-C does not stop it");
     let answer: Box<RawValue> = client.post_long(api!("jobs", deed.verb()), &body).await?;
     drop(progress);

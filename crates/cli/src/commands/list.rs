@@ -1,5 +1,6 @@
 //! Prints a list, or one thing in full, as a table or as JSON.
 
+use inlet_domain::MAX_LIMIT;
 use serde_json::value::RawValue;
 
 use crate::client::{Client, Pages, Query};
@@ -27,14 +28,17 @@ async fn print_json(pages: &mut Pages<'_>) -> anyhow::Result<()> {
 
 async fn print_table<R: Row>(pages: &mut Pages<'_>) -> anyhow::Result<()> {
     let mut table = Table::new(R::HEADINGS);
-    let progress = Progress::new();
+    let mut progress = Progress::new();
     let mut read = 0;
     while let Some(page) = pages.next().await? {
         for row in &page {
             table.add(serde_json::from_str::<R>(row.get())?.cells());
         }
         read += page.len();
-        progress.show(&format!("{read} read"));
+        // Only a full page is followed by another.
+        if page.len() == MAX_LIMIT as usize {
+            progress.show(&format!("{read} read"));
+        }
     }
     drop(progress);
     if table.is_empty() {

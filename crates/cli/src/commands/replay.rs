@@ -107,7 +107,7 @@ async fn count(client: &Client, replay: &NewReplay, json: bool) -> anyhow::Resul
 async fn start(client: &Client, replay: &NewReplay, detach: bool, json: bool) -> anyhow::Result<()> {
     let mut answer: Box<RawValue> = client.post_long(api!("replays"), &body(replay, false)).await?;
     let mut replay: Replay = serde_json::from_str(answer.get())?;
-    let progress = Progress::new();
+    let mut progress = Progress::new();
     while replay.state == ReplayState::Running && !detach {
         progress.show(&format!("{} of {} jobs made; Ctrl-C leaves it running", replay.made, replay.total));
         tokio::time::sleep(LOOK).await;

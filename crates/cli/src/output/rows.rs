@@ -50,24 +50,32 @@ impl Row for Event {
 }
 
 impl Row for Message {
-    const HEADINGS: &'static [&'static str] =
-        &["RECEIVED", "DIRECTION", "FROM", "TO", "TYPE", "STATUS", "TEXT", "MEDIA", "NOTE", "ID"];
+    const HEADINGS: &'static [&'static str] = &["RECEIVED", "", "FROM", "TO", "STATUS", "TEXT", "NOTE", "ID"];
     const NONE: &'static str = "no messages";
 
     fn cells(&self) -> Vec<String> {
         let to: Vec<_> = self.to.iter().map(|recipient| recipient.phone_number.as_str()).collect();
+        let unsigned = if self.unsigned { "unsigned".to_owned() } else { String::new() };
+        let notes = [unsigned, media_phrase(&self.media)];
+        let notes: Vec<_> = notes.iter().map(String::as_str).filter(|note| !note.is_empty()).collect();
         vec![
             time(self.received_at),
-            self.direction.to_string(),
+            arrow(self.direction).to_owned(),
             self.from.clone(),
             to.join(","),
-            self.kind.clone().unwrap_or_default(),
             self.status.clone().unwrap_or_default(),
             self.text.clone().unwrap_or_default(),
-            media_phrase(&self.media),
-            if self.unsigned { "unsigned".to_owned() } else { String::new() },
+            notes.join(", "),
             self.id.clone(),
         ]
+    }
+}
+
+/// Into Inlet or out of it, as in `inlet tail`.
+fn arrow(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Inbound => "-->",
+        Direction::Outbound => "<--",
     }
 }
 
@@ -75,17 +83,18 @@ fn media_phrase(media: &[Media]) -> String {
     let states: Vec<_> = media.iter().map(|item| item.state.as_str()).collect();
     match states.as_slice() {
         [] => String::new(),
-        [first, rest @ ..] if rest.iter().all(|state| state == first) => format!("{} {first}", media.len()),
-        mixed => mixed.join(","),
+        [first, rest @ ..] if rest.iter().all(|state| state == first) => {
+            format!("{} media {first}", media.len())
+        }
+        mixed => format!("media {}", mixed.join(" ")),
     }
 }
 
 /// A line of a conversation: who said what.
 pub(crate) fn said(message: &Message) -> Vec<String> {
-    let arrow = if message.direction == Direction::Inbound { "-->" } else { "<--" };
     vec![
         time(message.received_at),
-        arrow.to_owned(),
+        arrow(message.direction).to_owned(),
         message.from.clone(),
         message.text.clone().unwrap_or_default(),
         media_phrase(&message.media),
@@ -112,7 +121,7 @@ impl Row for Conversation {
 
 impl Row for Job {
     const HEADINGS: &'static [&'static str] =
-        &["ID", "KIND", "STATE", "DESTINATION", "ATTEMPTS", "DUE", "EVENT", "LAST ERROR"];
+        &["ID", "KIND", "STATE", "FOR", "ATTEMPTS", "DUE", "OF", "LAST ERROR"];
     const NONE: &'static str = "no jobs";
 
     fn cells(&self) -> Vec<String> {
@@ -137,7 +146,7 @@ pub(crate) struct DeadLetter(Job);
 
 impl Row for DeadLetter {
     const HEADINGS: &'static [&'static str] =
-        &["ID", "KIND", "DESTINATION", "ATTEMPTS", "GIVEN UP", "EVENT", "LAST ERROR"];
+        &["ID", "KIND", "FOR", "ATTEMPTS", "GIVEN UP", "OF", "LAST ERROR"];
     const NONE: &'static str = "no dead letters";
 
     fn cells(&self) -> Vec<String> {

@@ -1,12 +1,15 @@
 //! Tables: fitted to the terminal's width for people, plain aligned columns otherwise.
 
-use comfy_table::{ContentArrangement, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Width, presets};
 
 use super::escape::escape;
 
 // Longer texts are cut where no terminal wraps them; `--json` and `show` have them whole.
 const MAX_CELL: usize = 60;
 const USUAL_WIDTH: u16 = 100;
+// Columns of prose are wrapped; ids, numbers and times stay whole, because people copy them.
+const PROSE: &[&str] = &["TEXT", "LAST ERROR", "URL"];
+const LEAST_PROSE: u16 = 16;
 
 /// Rows under headings. Cells are escaped when they are added.
 pub(crate) struct Table {
@@ -44,6 +47,14 @@ impl Table {
             .set_width(width);
         table.set_header(self.headings);
         table.add_rows(&self.rows);
+        let prose = self.headings.iter().map(|heading| PROSE.contains(heading));
+        table.set_constraints(prose.map(|prose| {
+            if prose {
+                ColumnConstraint::LowerBoundary(Width::Fixed(LEAST_PROSE))
+            } else {
+                ColumnConstraint::ContentWidth
+            }
+        }));
         table.trim_fmt()
     }
 
