@@ -80,8 +80,9 @@ async fn work_in_flight_survives_a_kill() {
     world.control().text(PHONE, OURS, "hi").await;
     endpoint.wait_received(1).await;
 
-    let world = world.kill_and_restart().await;
+    // Before the restart: the first try after it comes at once.
     endpoint.behave(Behaviour::Answer(200));
+    let world = world.kill_and_restart().await;
     let received = endpoint.wait_received(2).await;
     assert_eq!(received[0].header("webhook-id"), received[1].header("webhook-id"));
     world.gateway.wait_list("jobs?state=done&kind=deliver", |rows| rows.len() == 1).await;
