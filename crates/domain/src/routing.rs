@@ -139,7 +139,8 @@ impl Router {
         plan
     }
 
-    fn unreadable_deliveries(&self) -> impl Iterator<Item = NewJob> {
+    /// The deliveries of an event that cannot be read.
+    pub fn unreadable_deliveries(&self) -> impl Iterator<Item = NewJob> {
         let unconditional = self.destinations.iter().filter(|d| d.when.is_none() && d.events.is_empty());
         unconditional.map(|destination| NewJob::Deliver { destination: destination.name.clone() })
     }

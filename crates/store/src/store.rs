@@ -154,7 +154,7 @@ pub trait Store: Send + Sync {
     // --- routing
 
     /// Routes up to `limit` events in commit order; what they make and the cursor's advance are one transaction.
-    /// An event whose plan cannot be carried out is kept as unreadable, alone. Sets the due time of new jobs to `now`
+    /// An event whose plan cannot be carried out is kept as unreadable, alone, and handed on all the same. Sets the due time of new jobs to `now`
     /// plus the first wait of the destination's schedule.
     async fn route_events(
         &self,

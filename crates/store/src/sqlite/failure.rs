@@ -20,7 +20,7 @@ pub(super) enum Failure {
 pub(super) enum Severity {
     /// One row or one operation; its savepoint is rolled back.
     Row,
-    /// The transaction. It may pass: disk full, locked, I/O error.
+    /// The transaction. It may pass: disk full, locked, I/O error; or it is a fault of ours that every row would meet.
     Round,
     /// Nothing written can be trusted any more; the process must end.
     Fatal,
@@ -51,10 +51,11 @@ impl From<&Failure> for Trouble {
     fn from(failure: &Failure) -> Self {
         let reason = match failure {
             // The text alone is the same for a failed read and a failed fsync.
-            Failure::Sql(rusqlite::Error::SqliteFailure(error, _)) => {
-                format!("{failure} (SQLite code {})", error.extended_code)
-            }
-            _ => failure.to_string(),
+            Failure::Sql(error) => match extended_code(error) {
+                Some(code) => format!("{failure} (SQLite code {code})"),
+                None => failure.to_string(),
+            },
+            Failure::Store(_) => failure.to_string(),
         };
         Self { severity: failure.severity(), reason }
     }
@@ -70,8 +71,8 @@ impl Failure {
     /// How much of the round this failure takes with it.
     pub(super) fn severity(&self) -> Severity {
         match self {
-            Self::Sql(rusqlite::Error::SqliteFailure(error, _)) => severity_of(error.extended_code),
-            Self::Sql(_) | Self::Store(_) => Severity::Row,
+            Self::Sql(error) => extended_code(error).map_or(Severity::Row, severity_of),
+            Self::Store(_) => Severity::Row,
         }
     }
 
@@ -81,6 +82,16 @@ impl Failure {
             Self::Store(error) => error,
             Self::Sql(error) => StoreError::Unavailable { reason: error.to_string() },
         }
+    }
+}
+
+/// SQLite's own code; `None` where a value was not what we expected.
+fn extended_code(error: &rusqlite::Error) -> Option<i32> {
+    match error {
+        rusqlite::Error::SqliteFailure(error, _) | rusqlite::Error::SqlInputError { error, .. } => {
+            Some(error.extended_code)
+        }
+        _ => None,
     }
 }
 
@@ -94,16 +105,10 @@ fn severity_of(extended_code: i32) -> Severity {
     // The low byte of an extended code is its primary code.
     match extended_code & 0xff {
         ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => Severity::Fatal,
-        ffi::SQLITE_BUSY
-        | ffi::SQLITE_LOCKED
-        | ffi::SQLITE_NOMEM
-        | ffi::SQLITE_READONLY
-        | ffi::SQLITE_INTERRUPT
-        | ffi::SQLITE_IOERR
-        | ffi::SQLITE_FULL
-        | ffi::SQLITE_CANTOPEN
-        | ffi::SQLITE_PROTOCOL => Severity::Round,
-        _ => Severity::Row,
+        // What only this row's values can cause.
+        ffi::SQLITE_CONSTRAINT | ffi::SQLITE_MISMATCH | ffi::SQLITE_TOOBIG => Severity::Row,
+        // Disk full, locked, I/O error, but also a statement or a schema that is wrong: no row is to blame.
+        _ => Severity::Round,
     }
 }
 
@@ -112,12 +117,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_failed_sync_or_a_corrupt_file_is_fatal() {
+    fn only_a_failed_sync_or_a_corrupt_file_is_fatal_and_only_values_are_of_a_row() {
         let fatal =
             [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB];
         assert!(fatal.iter().all(|&code| severity_of(code) == Severity::Fatal));
         let passing = [ffi::SQLITE_BUSY, ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_READONLY];
         assert!(passing.iter().all(|&code| severity_of(code) == Severity::Round));
-        assert_eq!(severity_of(ffi::SQLITE_CONSTRAINT_UNIQUE), Severity::Row);
+        let ours = [ffi::SQLITE_ERROR, ffi::SQLITE_SCHEMA, ffi::SQLITE_MISUSE, ffi::SQLITE_RANGE];
+        assert!(ours.iter().all(|&code| severity_of(code) == Severity::Round));
+        let of_a_row = [ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_MISMATCH, ffi::SQLITE_TOOBIG];
+        assert!(of_a_row.iter().all(|&code| severity_of(code) == Severity::Row));
     }
 }

@@ -69,7 +69,8 @@ pub(super) fn decode_stored(row: &Row<'_>) -> Result<StoredEvent, Failure> {
     })
 }
 
-/// Routes one event in a savepoint. When that fails, the event is kept as unreadable, alone, with the reason.
+/// Routes one event in a savepoint. When that fails because of the event, it is kept as unreadable, alone, with the
+/// reason, and handed on all the same.
 fn route_event(
     connection: &Connection,
     router: &Router,
@@ -78,7 +79,11 @@ fn route_event(
     batch: &mut RouteBatch,
 ) -> Result<(), Failure> {
     execute(connection, "savepoint event", [])?;
-    match plan_and_apply(connection, router, stored, now) {
+    let (deliveries, applied) = match plan(connection, router, stored) {
+        Ok(plan) => (deliveries_of(&plan), apply(connection, router, stored, &plan, now)),
+        Err(failure) => (router.unreadable_deliveries().collect(), Err(failure)),
+    };
+    match applied {
         Ok(made) => {
             batch.jobs += made.jobs;
             batch.unreadable += u32::from(made.unreadable);
@@ -87,6 +92,7 @@ fn route_event(
         Err(failure) if failure.severity() == Severity::Row => {
             execute(connection, "rollback to event", [])?;
             keep_unreadable(connection, stored, &failure)?;
+            batch.jobs += hand_on(connection, router, stored, &deliveries, now)?;
             batch.unreadable += 1;
         }
         Err(failure) => return Err(failure),
@@ -94,6 +100,10 @@ fn route_event(
     execute(connection, "release event", [])?;
     batch.routed += 1;
     Ok(())
+}
+
+fn deliveries_of(plan: &Plan) -> Vec<NewJob> {
+    plan.jobs.iter().filter(|job| matches!(job, NewJob::Deliver { .. })).cloned().collect()
 }
 
 fn keep_unreadable(connection: &Connection, stored: &StoredEvent, failure: &Failure) -> Result<(), Failure> {
@@ -104,6 +114,31 @@ fn keep_unreadable(connection: &Connection, stored: &StoredEvent, failure: &Fail
     insert_facts(connection, stored, &facts)
 }
 
+/// Makes the deliveries of an event that could not be routed, each in a savepoint: one of them may be what failed.
+fn hand_on(
+    connection: &Connection,
+    router: &Router,
+    stored: &StoredEvent,
+    deliveries: &[NewJob],
+    now: Timestamp,
+) -> Result<u32, Failure> {
+    let source = JobSource { stored, message_id: None, conversation: None, now };
+    let mut made = 0;
+    for job in deliveries {
+        execute(connection, "savepoint delivery", [])?;
+        match make_job(connection, router, &source, job) {
+            Ok(is_new) => made += u32::from(is_new),
+            Err(failure) if failure.severity() == Severity::Row => {
+                tracing::error!(event.id = %stored.id, "no delivery of event {}: {failure}", stored.id);
+                execute(connection, "rollback to delivery", [])?;
+            }
+            Err(failure) => return Err(failure),
+        }
+        execute(connection, "release delivery", [])?;
+    }
+    Ok(made)
+}
+
 /// What one event made.
 struct Made {
     jobs: u32,
@@ -111,17 +146,17 @@ struct Made {
     condition_errors: Vec<(String, String)>,
 }
 
-fn plan_and_apply(
+fn apply(
     connection: &Connection,
     router: &Router,
     stored: &StoredEvent,
+    plan: &Plan,
     now: Timestamp,
 ) -> Result<Made, Failure> {
-    let plan = plan(connection, router, stored)?;
     insert_facts(connection, stored, &plan.facts)?;
-    let conversation = apply_message(connection, &plan, now)?;
-    let source = JobSource { stored, plan: &plan, conversation, now };
-    let mut jobs = make_media(connection, &source)?;
+    let conversation = apply_message(connection, plan, now)?;
+    let source = JobSource { stored, message_id: plan.facts.message_id.as_deref(), conversation, now };
+    let mut jobs = make_media(connection, plan, &source)?;
     for job in &plan.jobs {
         jobs += u32::from(make_job(connection, router, &source, job)?);
     }
@@ -129,7 +164,8 @@ fn plan_and_apply(
         let message = plan.message.as_ref().map(|message| message.id.as_str());
         prove_send(connection, key, message, now)?;
     }
-    Ok(Made { jobs, unreadable: plan.facts.unreadable.is_some(), condition_errors: plan.condition_errors })
+    let condition_errors = plan.condition_errors.clone();
+    Ok(Made { jobs, unreadable: plan.facts.unreadable.is_some(), condition_errors })
 }
 
 // A panic in a rule must cost one event, not the writer.
@@ -176,7 +212,7 @@ fn apply_message(connection: &Connection, plan: &Plan, now: Timestamp) -> Result
 /// What the jobs of an event have in common.
 struct JobSource<'a> {
     stored: &'a StoredEvent,
-    plan: &'a Plan,
+    message_id: Option<&'a str>,
     conversation: Option<i64>,
     now: Timestamp,
 }
@@ -186,16 +222,16 @@ impl<'a> JobSource<'a> {
     fn row(&self, kind: JobKind, lane: &'a Lane) -> NewRow<'a> {
         NewRow {
             event: Some((self.stored.seq, &self.stored.id)),
-            message_id: self.plan.facts.message_id.as_deref(),
+            message_id: self.message_id,
             ..NewRow::new(kind, lane, self.now)
         }
     }
 }
 
-fn make_media(connection: &Connection, source: &JobSource<'_>) -> Result<u32, Failure> {
-    let Some(message) = &source.plan.message else { return Ok(0) };
+fn make_media(connection: &Connection, plan: &Plan, source: &JobSource<'_>) -> Result<u32, Failure> {
+    let Some(message) = &plan.message else { return Ok(0) };
     let mut made = 0;
-    for (position, media) in (0..).zip(&source.plan.media) {
+    for (position, media) in (0..).zip(&plan.media) {
         if !messages::add_media(connection, &message.id, position, media)? {
             continue;
         }

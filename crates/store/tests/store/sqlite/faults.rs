@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use inlet_domain::{NewEvent, Recorded, Source};
+use inlet_domain::{Destination, Lane, NewEvent, Recorded, Source};
 use inlet_store::{SqliteConfig, SqliteStore, Store, StoreError};
 use rusqlite::Connection;
 
 use super::{config, open};
-use crate::conformance::world::{World, at, inbound};
+use crate::conformance::world::{World, at, crm, destination, inbound};
 
 fn event(id: &str, body: impl Into<Bytes>) -> NewEvent {
     NewEvent { id: id.to_owned(), source: Source::Telnyx, received_at: at(0), body: body.into() }
@@ -96,6 +96,44 @@ async fn an_event_that_cannot_be_routed_is_kept_as_unreadable_alone() {
     let conversation = world.conversations(<_>::default()).await.unwrap().data.remove(0);
     assert_eq!(conversation.messages, 2);
     assert_eq!(SqliteStore::check(&path).await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_routed_is_handed_on_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let mut world = World::new(Arc::new(open(&path).await.unwrap()), ());
+    let only = |name, event: &str| Destination { events: vec![event.to_owned()], ..destination(name) };
+    world.destinations.extend([only("inbound", "message.received"), only("receipts", "message.sent")]);
+    let other = Connection::open(&path).unwrap();
+    let trigger = "create trigger broken before insert on messages begin select raise(abort, 'broken'); end";
+    other.execute_batch(trigger).unwrap();
+    world.text("a", "hi").await;
+    let batch = world.route().await;
+    assert_eq!((batch.routed, batch.unreadable, batch.jobs), (1, 1, 2));
+    for lane in [crm(), Lane::Destination("inbound".to_owned())] {
+        let job = world.claim_one(lane, 0).await;
+        assert_eq!(job.event.unwrap().id, "e-a");
+    }
+    assert_eq!(SqliteStore::check(&path).await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_database_that_lacks_a_table_stops_routing_and_blames_no_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let world = World::new(Arc::new(open(&path).await.unwrap()), ());
+    world.text("a", "hi").await;
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("alter table messages rename to hidden").unwrap();
+    let refused = world.route_events(world.router(), 10, at(0)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
+    assert!(matches!(world.ready(), Err(StoreError::Unavailable { .. })));
+    assert_eq!(world.backlog().await.unwrap().1, 1);
+    other.execute_batch("alter table hidden rename to messages").unwrap();
+    let batch = world.route().await;
+    assert_eq!((batch.routed, batch.unreadable, batch.jobs), (1, 0, 1));
+    assert!(world.ready().is_ok());
 }
 
 /// Counts how often durability was in doubt.
