@@ -119,7 +119,8 @@ impl Router {
     /// Plans an event, given what is known of the message it speaks of.
     ///
     /// Replies and media are made only by the first event of an inbound message (`known` is `None`); deliveries by
-    /// every event. An unreadable event is delivered too, to destinations without `when` and without `events`.
+    /// every event. An unreadable event is delivered too, to destinations without `events`: a `when` that cannot be
+    /// evaluated counts as a match.
     pub fn plan(&self, stored: &StoredEvent, read: ReadEvent, known: Option<Message>) -> Plan {
         let mut plan = Plan::of(read.facts);
         let Some(event) = read.event else {
@@ -141,8 +142,8 @@ impl Router {
 
     /// The deliveries of an event that cannot be read.
     pub fn unreadable_deliveries(&self) -> impl Iterator<Item = NewJob> {
-        let unconditional = self.destinations.iter().filter(|d| d.when.is_none() && d.events.is_empty());
-        unconditional.map(|destination| NewJob::Deliver { destination: destination.name.clone() })
+        let wants_all = self.destinations.iter().filter(|destination| destination.events.is_empty());
+        wants_all.map(|destination| NewJob::Deliver { destination: destination.name.clone() })
     }
 
     fn plan_inbound(

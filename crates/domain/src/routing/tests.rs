@@ -86,7 +86,7 @@ fn destinations_get_the_events_they_name_and_whose_condition_holds() {
     assert_eq!(names(MMS), "all inbound shop pictures");
     assert_eq!(names(SENT), "all receipts");
     assert_eq!(names(r#"{"test":true}"#), "all");
-    assert_eq!(names("{"), "all");
+    assert_eq!(names("{"), "all shop");
 }
 
 #[test]
