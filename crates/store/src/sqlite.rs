@@ -295,9 +295,9 @@ impl Store for SqliteStore {
         self.write(move |connection| by_hand::pause_destination(connection, &name, &reason, now)).await
     }
 
-    async fn resume_destination(&self, name: &str) -> Result<bool, StoreError> {
+    async fn resume_destination(&self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
         let name = name.to_owned();
-        self.write(move |connection| by_hand::resume_destination(connection, &name)).await
+        self.write(move |connection| by_hand::resume_destination(connection, &name, now)).await
     }
 
     async fn destination_states(&self) -> Result<Vec<(String, DestinationState)>, StoreError> {

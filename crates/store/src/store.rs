@@ -212,7 +212,8 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<bool>, StoreError>;
     /// Retries or discards jobs that match and whose state allows it: up to 1,000 per call, in ascending order, beginning
-    /// after `from`. Dry, counts all at once. Without a state in the filter: dead letters only.
+    /// after `from`. Dry, counts all at once. Without a state in the filter: dead letters only. A retry that names a
+    /// destination counts as one of the destination even where no job matches.
     async fn change_jobs(
         &self,
         filter: JobFilter,
@@ -226,8 +227,8 @@ pub trait Store: Send + Sync {
 
     /// Pauses a destination: its jobs are held, none is discarded.
     async fn pause_destination(&self, name: &str, reason: &str, now: Timestamp) -> Result<(), StoreError>;
-    /// Resumes a destination. False when it was not paused.
-    async fn resume_destination(&self, name: &str) -> Result<bool, StoreError>;
+    /// Resumes a destination and, paused or not, asks for its work to be tried now. False when it was not paused.
+    async fn resume_destination(&self, name: &str, now: Timestamp) -> Result<bool, StoreError>;
     /// The state of every destination that is paused, was retried or has jobs, by name.
     async fn destination_states(&self) -> Result<Vec<(String, DestinationState)>, StoreError>;
     /// How many events a replay would hand on.

@@ -200,7 +200,7 @@ mortal! {
         fn change_jobs(filter: JobFilter, action: BulkAction, from: Option<JobId>, dry_run: bool, now: Timestamp)
             -> BulkResult;
         fn pause_destination(name: &str, reason: &str, now: Timestamp) -> ();
-        fn resume_destination(name: &str) -> bool;
+        fn resume_destination(name: &str, now: Timestamp) -> bool;
         fn start_replay(replay: NewReplay, now: Timestamp) -> Replay;
         fn advance_replays(limit: u32, now: Timestamp) -> bool;
         fn cancel_replay(replay: ReplayId, now: Timestamp) -> Option<bool>;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inlet_domain::{JobFilter, JobKind, JobState, Source, Timestamp};
+use inlet_domain::{Clock, JobFilter, JobKind, JobState, Source, Timestamp};
 use inlet_store::{BulkAction, Store};
 use inlet_telnyx::{SignatureHeaders, verify};
 use serde_json::Value;
@@ -97,7 +97,7 @@ async fn gone_pauses_the_destination_and_holds_the_rest() {
     let states = world.store.destination_states().await.unwrap();
     assert!(states[0].1.paused_reason.as_deref().unwrap().contains("410"));
     stub.react(|_| Reaction::status(200));
-    world.store.resume_destination("crm").await.unwrap();
+    world.store.resume_destination("crm", world.clock.now()).await.unwrap();
     world.until("the held event", || stub.count() == 2).await;
     assert_eq!(stub.requests()[1].header("webhook-id"), Some("evt-2"));
 }

@@ -85,7 +85,7 @@ pub(super) async fn resume(
     _: NoQuery,
 ) -> Answer<Json<DestinationStatus>> {
     find(&state, &name).await?;
-    state.store.resume_destination(&name.0).await?;
+    state.store.resume_destination(&name.0, state.clock.now()).await?;
     find(&state, &name).await.map(Json)
 }
 

@@ -184,7 +184,7 @@ impl Store for FakeStore {
         unimplemented!()
     }
 
-    async fn resume_destination(&self, _: &str) -> Result<bool, StoreError> {
+    async fn resume_destination(&self, _: &str, _: Timestamp) -> Result<bool, StoreError> {
         unimplemented!()
     }
 

@@ -67,7 +67,7 @@ fn change(
 fn note_retry(connection: &Connection, destination: &str, now: Timestamp) -> Result<(), Failure> {
     let sql = "insert into destinations (name, retried_at) values (?1, ?2) \
         on conflict (name) do update set retried_at = excluded.retried_at";
-    execute(connection, sql, params![destination, now.as_micros()])?;
+    execute(connection, sql, params![clean(destination), now.as_micros()])?;
     Ok(())
 }
 
@@ -87,6 +87,9 @@ pub(super) fn change_jobs(
     for &id in &ids {
         let changed = change_job(connection, JobId(id), action, now)?;
         matched += i64::from(changed == Some(true));
+    }
+    if let (BulkAction::Retry, Some(name)) = (action, &filter.destination) {
+        note_retry(connection, name, now)?;
     }
     let next = if ids.len() == BULK_STEP { ids.last().copied().map(JobId) } else { None };
     Ok(BulkResult { matched, next })
@@ -126,11 +129,17 @@ pub(super) fn pause_destination(
     Ok(())
 }
 
-/// Resumes a destination. False when it was not paused.
-pub(super) fn resume_destination(connection: &Connection, name: &str) -> Result<bool, Failure> {
+/// Resumes a destination, and closes its breaker. False when it was not paused.
+pub(super) fn resume_destination(
+    connection: &Connection,
+    name: &str,
+    now: Timestamp,
+) -> Result<bool, Failure> {
     let sql = "update destinations set paused_at = null, paused_reason = null \
         where name = ?1 and paused_at is not null";
-    Ok(execute(connection, sql, [clean(name)])? == 1)
+    let was_paused = execute(connection, sql, [clean(name)])? == 1;
+    note_retry(connection, name, now)?;
+    Ok(was_paused)
 }
 
 /// Deletes finished jobs and, with them, their attempts.

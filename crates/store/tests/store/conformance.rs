@@ -49,6 +49,8 @@ macro_rules! conformance {
             jobs: bulk_changes_mean_dead_letters_unless_told_otherwise;
             jobs: bulk_changes_go_in_steps_and_can_be_counted_first;
             jobs: gone_pauses_the_destination;
+            jobs: a_retry_of_a_destination_is_noted_even_where_no_job_matches;
+            jobs: a_resumed_destination_is_tried_now;
             jobs: an_archived_attachment_is_seen_at_its_message;
             jobs: an_attachment_follows_its_job;
             jobs: purging_leaves_what_is_not_finished;

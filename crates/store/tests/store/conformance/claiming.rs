@@ -74,8 +74,8 @@ pub async fn a_paused_destination_gives_nothing(world: World) {
     let (name, state) = world.destination_states().await.unwrap().remove(0);
     assert_eq!((name.as_str(), state.paused_at, state.backlog), ("crm", Some(at(0)), 2));
     assert_eq!(state.paused_reason.as_deref(), Some("by hand"));
-    assert!(world.resume_destination("crm").await.unwrap());
-    assert!(!world.resume_destination("crm").await.unwrap());
+    assert!(world.resume_destination("crm", at(0)).await.unwrap());
+    assert!(!world.resume_destination("crm", at(0)).await.unwrap());
     assert_eq!(world.claim(crm(), 10, 0).await.len(), 2);
 }
 

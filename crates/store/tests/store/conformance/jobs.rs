@@ -1,6 +1,6 @@
 //! Promises about outcomes, dead letters, attachments and what people do to jobs.
 
-use inlet_domain::{JobFilter, JobId, JobKind, JobState, Lane, MediaState, Outcome, StoredMedia};
+use inlet_domain::{JobFilter, JobId, JobKind, JobState, Lane, MediaState, Outcome, StoredMedia, Timestamp};
 use inlet_store::{BulkAction, BulkResult};
 
 use super::world::{World, at, crm, inbound_mms};
@@ -106,6 +106,31 @@ pub async fn gone_pauses_the_destination(world: World) {
     assert_eq!((state.paused_at, state.paused_reason.as_deref()), (Some(at(3)), Some("410 Gone")));
     assert_eq!((state.backlog, state.dead), (1, 1));
     assert!(world.claim(crm(), 1, 9).await.is_empty());
+}
+
+/// When a person last asked for the work of `crm` to be tried.
+async fn retried_at(world: &World) -> Option<Timestamp> {
+    let states = world.destination_states().await.unwrap();
+    states.into_iter().find(|(name, _)| name == "crm").and_then(|(_, state)| state.retried_at)
+}
+
+pub async fn a_retry_of_a_destination_is_noted_even_where_no_job_matches(world: World) {
+    let crm = JobFilter { destination: Some("crm".to_owned()), ..JobFilter::default() };
+    let change = |filter, action, dry| world.store.change_jobs(filter, action, None, dry, at(1));
+    change(crm.clone(), BulkAction::Retry, true).await.unwrap();
+    change(crm.clone(), BulkAction::Discard, false).await.unwrap();
+    change(JobFilter::default(), BulkAction::Retry, false).await.unwrap();
+    assert_eq!(retried_at(&world).await, None);
+    assert_eq!(change(crm, BulkAction::Retry, false).await.unwrap(), BulkResult::default());
+    assert_eq!(retried_at(&world).await, Some(at(1)));
+}
+
+pub async fn a_resumed_destination_is_tried_now(world: World) {
+    world.pause_destination("crm", "by hand", at(0)).await.unwrap();
+    assert!(world.resume_destination("crm", at(1)).await.unwrap());
+    assert_eq!(retried_at(&world).await, Some(at(1)));
+    assert!(!world.resume_destination("crm", at(2)).await.unwrap());
+    assert_eq!(retried_at(&world).await, Some(at(2)));
 }
 
 pub async fn an_archived_attachment_is_seen_at_its_message(world: World) {

@@ -113,7 +113,7 @@ impl Run<'_> {
             Step::Change(job, retry) => self.change(job, retry).await,
             Step::Pause => self.world.pause_destination("ordered", "test", at(self.now)).await.unwrap(),
             Step::Resume => {
-                self.world.resume_destination("ordered").await.unwrap();
+                self.world.resume_destination("ordered", at(self.now)).await.unwrap();
             }
             Step::Replay => {
                 let new = NewReplay { destination: "ordered".to_owned(), filter: <_>::default() };
@@ -196,8 +196,8 @@ impl Run<'_> {
 
     /// Everything that waits comes to its end: nothing is blocked for ever.
     async fn drain(&mut self) {
-        self.world.resume_destination("ordered").await.unwrap();
-        self.world.resume_destination("crm").await.unwrap();
+        self.world.resume_destination("ordered", at(self.now)).await.unwrap();
+        self.world.resume_destination("crm", at(self.now)).await.unwrap();
         self.world.route_at(self.now).await;
         while self.world.advance_replays(100, at(self.now)).await.unwrap() {}
         self.now += 1_000;
