@@ -20,8 +20,9 @@ use inlet_domain::{Destination, Format, Timestamp};
 use inlet_telnyx::SigningKey;
 use secrecy::SecretString;
 use thiserror::Error;
+use url::Url;
 
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, Policy, check_url};
 use crate::secret::{InvalidSecret, WebhookSecret};
 use file::FileDestination;
 use http::HttpDestination;
@@ -137,6 +138,16 @@ impl Shared {
     }
 }
 
+/// Refuses a URL to which no event could ever be handed, as far as that shows before connecting.
+pub fn check_destination_url(url: &Url) -> Result<(), DestinationError> {
+    match url.scheme() {
+        "http" | "https" => check_url(url, Policy::Configured)
+            .map_err(|error| DestinationError::Address { reason: error.describe() }),
+        "file" => file::path_of(url).map(|_| ()),
+        scheme => Err(DestinationError::UnknownScheme { scheme: scheme.to_owned() }),
+    }
+}
+
 /// Makes the destination that belongs to a configuration.
 pub(crate) fn build(
     config: &Destination,
@@ -146,12 +157,30 @@ pub(crate) fn build(
     if config.format != Format::Telnyx {
         return Err(DestinationError::UnsupportedFormat);
     }
+    check_destination_url(&config.url)?;
     match config.url.scheme() {
         "http" | "https" => {
             let secret = WebhookSecret::parse(secret)?;
-            Ok(Box::new(HttpDestination::new(config, secret, shared)?))
+            Ok(Box::new(HttpDestination::new(config, secret, shared)))
         }
         "file" => Ok(Box::new(FileDestination::new(&config.url, &shared.file_locks)?)),
         scheme => Err(DestinationError::UnknownScheme { scheme: scheme.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_no_event_could_be_handed_to_is_refused_before_anything_starts() {
+        let check =
+            |text: &str| check_destination_url(&text.parse().unwrap()).map_err(|error| error.to_string());
+        for good in ["http://127.0.0.1:3000/x", "https://crm.example.com", "file:/var/lib/events.jsonl"] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        assert!(check("http://169.254.169.254/x").unwrap_err().contains("link-local"));
+        assert!(check("file://host/x").unwrap_err().contains("absolute path"));
+        assert!(check("redis://localhost").unwrap_err().contains("not a kind"));
     }
 }

@@ -26,6 +26,6 @@ mod telnyx_api;
 mod wake;
 
 pub use config::{EngineConfig, MediaConfig, SendConfig, TelnyxConfig};
-pub use destinations::DestinationError;
+pub use destinations::{DestinationError, check_destination_url};
 pub use engine::{Engine, EngineError};
 pub use secret::{InvalidSecret, new_secret};

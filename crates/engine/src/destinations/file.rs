@@ -31,11 +31,16 @@ impl FileDestination {
         url: &Url,
         locks: &Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>,
     ) -> Result<Self, DestinationError> {
-        let path = url.to_file_path().map_err(|()| DestinationError::NotAPath { url: url.to_string() })?;
+        let path = path_of(url)?;
         let mut locks = locks.lock().unwrap_or_else(PoisonError::into_inner);
         let lock = Arc::clone(locks.entry(path.clone()).or_default());
         Ok(Self { path, lock })
     }
+}
+
+/// The path that a `file:` URL names.
+pub(super) fn path_of(url: &Url) -> Result<PathBuf, DestinationError> {
+    url.to_file_path().map_err(|()| DestinationError::NotAPath { url: url.to_string() })
 }
 
 #[async_trait]

@@ -14,8 +14,8 @@ use inlet_domain::{Destination, retry_after};
 use inlet_telnyx::{SIGNATURE_HEADER, SigningKey, TIMESTAMP_HEADER};
 use url::Url;
 
-use super::{Ack, Deliver, Delivery, DeliveryFailure, DestinationError, FailureKind, Shared};
-use crate::outbound::{Answer, Outbound, Outgoing, Policy, check_url};
+use super::{Ack, Deliver, Delivery, DeliveryFailure, FailureKind, Shared};
+use crate::outbound::{Answer, Outbound, Outgoing, Policy};
 use crate::secret::WebhookSecret;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -40,20 +40,14 @@ pub(super) struct HttpDestination {
 }
 
 impl HttpDestination {
-    pub(super) fn new(
-        config: &Destination,
-        secret: WebhookSecret,
-        shared: &Shared,
-    ) -> Result<Self, DestinationError> {
-        check_url(&config.url, Policy::Configured)
-            .map_err(|error| DestinationError::Address { reason: error.describe() })?;
-        Ok(Self {
+    pub(super) fn new(config: &Destination, secret: WebhookSecret, shared: &Shared) -> Self {
+        Self {
             url: config.url.clone(),
             timeout: config.timeout,
             secret,
             signing_key: Arc::clone(&shared.signing_key),
             outbound: Arc::clone(&shared.outbound),
-        })
+        }
     }
 
     fn headers(&self, delivery: &Delivery) -> HeaderMap {
