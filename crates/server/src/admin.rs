@@ -39,7 +39,7 @@ use tower::ServiceExt;
 
 use crate::error::ServerError;
 use crate::ingest::IngestStatus;
-use crate::listener::{Connection, Handler, Limits, Listener};
+use crate::listener::{Bound, Connection, Handler, Limits, Listener};
 use metrics::AdminMetrics;
 use state::AdminState;
 
@@ -127,7 +127,7 @@ impl Admin {
             followers: Arc::new(stream::places()),
         });
         let api = Arc::new(Api { router: router::router(state) });
-        Ok(Self { listener: Listener::start(listen, LIMITS, api, connections, stop)? })
+        Ok(Self { listener: Listener::accept(Bound::bind(listen)?, LIMITS, api, connections, stop) })
     }
 
     /// The address bound.

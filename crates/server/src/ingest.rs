@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::error::ServerError;
-use crate::listener::{Limits, Listener};
+use crate::listener::{Bound, Limits, Listener};
 pub(crate) use metrics::IngestCounts;
 use receive::Receiver;
 pub use status::IngestStatus;
@@ -91,6 +91,38 @@ impl IngestConfig {
     }
 }
 
+/// A webhook listener that has its address and accepts nobody yet, so that what else can fail may fail first.
+pub struct BoundIngest {
+    config: IngestConfig,
+    bound: Bound,
+    status: Arc<IngestStatus>,
+}
+
+impl BoundIngest {
+    /// The address bound.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.bound.local_addr()
+    }
+
+    /// What the admin listener shows of this one.
+    pub fn status(&self) -> Arc<IngestStatus> {
+        Arc::clone(&self.status)
+    }
+
+    /// Begins to receive.
+    pub fn accept(self, store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Ingest {
+        let Self { config, bound, status } = self;
+        let limits = config.limits();
+        let receiver = Receiver::new(config, Arc::clone(&store), clock, entropy, Arc::clone(&status));
+        let connections = status.metrics.connections.clone();
+        let listener =
+            Listener::accept(bound, limits, Arc::new(receiver), connections, CancellationToken::new());
+        let (keeping, stop_keeping) = (TaskTracker::new(), CancellationToken::new());
+        keeping.spawn(rejections::keep(Arc::clone(&status), store, stop_keeping.clone()));
+        Ingest { listener, status, keeping, stop_keeping }
+    }
+}
+
 /// The running webhook listener.
 pub struct Ingest {
     listener: Listener,
@@ -100,6 +132,15 @@ pub struct Ingest {
 }
 
 impl Ingest {
+    /// Binds the address; [`BoundIngest::accept`] begins to receive. Needs a tokio runtime around it.
+    pub fn bind(config: IngestConfig, metrics: &mut Registry) -> Result<BoundIngest, ServerError> {
+        config.check()?;
+        let bound = Bound::bind(config.listen)?;
+        let status = Arc::new(IngestStatus::new(&config.keys));
+        status.metrics.register(metrics);
+        Ok(BoundIngest { config, bound, status })
+    }
+
     /// Binds the address and begins to receive.
     pub async fn start(
         config: IngestConfig,
@@ -108,17 +149,7 @@ impl Ingest {
         entropy: Arc<dyn Entropy>,
         metrics: &mut Registry,
     ) -> Result<Self, ServerError> {
-        config.check()?;
-        let status = Arc::new(IngestStatus::new(&config.keys));
-        status.metrics.register(metrics);
-        let (listen, limits) = (config.listen, config.limits());
-        let receiver = Receiver::new(config, Arc::clone(&store), clock, entropy, Arc::clone(&status));
-        let connections = status.metrics.connections.clone();
-        let listener =
-            Listener::start(listen, limits, Arc::new(receiver), connections, CancellationToken::new())?;
-        let (keeping, stop_keeping) = (TaskTracker::new(), CancellationToken::new());
-        keeping.spawn(rejections::keep(Arc::clone(&status), store, stop_keeping.clone()));
-        Ok(Self { listener, status, keeping, stop_keeping })
+        Ok(Self::bind(config, metrics)?.accept(store, clock, entropy))
     }
 
     /// The address bound.

@@ -14,4 +14,4 @@ mod problem;
 
 pub use admin::{Admin, AdminConfig, KeyRing};
 pub use error::ServerError;
-pub use ingest::{Ingest, IngestConfig, IngestStatus};
+pub use ingest::{BoundIngest, Ingest, IngestConfig, IngestStatus};

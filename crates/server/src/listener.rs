@@ -82,6 +82,26 @@ pub(crate) trait Handler: Send + Sync + 'static {
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
+/// A bound address whose clients wait in the system's queue until somebody accepts them.
+pub(crate) struct Bound {
+    socket: TcpListener,
+    local_addr: SocketAddr,
+}
+
+impl Bound {
+    /// Takes the address.
+    pub(crate) fn bind(listen: SocketAddr) -> Result<Self, ServerError> {
+        let failed = |source| ServerError::Listen { address: listen, source };
+        let socket = bind(listen).map_err(failed)?;
+        let local_addr = socket.local_addr().map_err(failed)?;
+        Ok(Self { socket, local_addr })
+    }
+
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+}
+
 /// A running listener. It ends by [`Listener::drain`].
 pub(crate) struct Listener {
     local_addr: SocketAddr,
@@ -91,17 +111,15 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Binds the address and begins to accept. `stop` is cancelled when the drain begins; handlers may hold a copy.
-    pub(crate) fn start<H: Handler>(
-        listen: SocketAddr,
+    /// Begins to accept. `stop` is cancelled when the drain begins; handlers may hold a copy.
+    pub(crate) fn accept<H: Handler>(
+        bound: Bound,
         limits: Limits,
         handler: Arc<H>,
         metrics: ListenerMetrics,
         stop: CancellationToken,
-    ) -> Result<Self, ServerError> {
-        let failed = |source| ServerError::Listen { address: listen, source };
-        let socket = bind(listen).map_err(failed)?;
-        let local_addr = socket.local_addr().map_err(failed)?;
+    ) -> Self {
+        let Bound { socket, local_addr } = bound;
         let (tasks, abort) = (TaskTracker::new(), CancellationToken::new());
         let acceptor = Acceptor {
             admission: Admission::new(limits.connections, limits.connections_per_ip, metrics.clone()),
@@ -114,7 +132,7 @@ impl Listener {
             reserve: open_reserve(),
         };
         tasks.spawn(acceptor.run(socket));
-        Ok(Self { local_addr, tasks, stop, abort })
+        Self { local_addr, tasks, stop, abort }
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {

@@ -1,9 +1,13 @@
 //! What is signed is stored and acknowledged, whatever it is.
 
+use std::sync::Arc;
+
 use inlet_domain::Source;
+use inlet_server::{Ingest, IngestConfig};
+use prometheus_client::registry::Registry;
 
 use crate::fake_store::{FakeStore, Mood};
-use crate::receiver::{World, key, request, signature, signed};
+use crate::receiver::{CountingEntropy, StillClock, World, key, request, signature, signed};
 use crate::wire::{Wire, exchange};
 
 #[tokio::test]
@@ -146,4 +150,23 @@ async fn in_dev_a_plain_local_request_needs_no_signature() {
     let events = store.events();
     assert_eq!(events.len(), 2, "two requests without an id are two events");
     assert!(events.iter().all(|event| event.source == Source::Unsigned));
+}
+
+#[tokio::test]
+async fn a_client_that_comes_before_the_gateway_is_whole_waits_and_is_then_answered() {
+    let store = FakeStore::new(Mood::Stores);
+    let config = IngestConfig {
+        listen: ([127, 0, 0, 1], 0).into(),
+        keys: vec![key().public().clone()],
+        ..IngestConfig::default()
+    };
+    let bound = Ingest::bind(config, &mut Registry::default()).unwrap();
+    let early = tokio::spawn(exchange(bound.local_addr(), Vec::leak(signed(b"{}"))));
+    // It connects, sends, and is not answered: nobody accepts.
+    tokio::task::yield_now().await;
+    assert_eq!(store.calls(), 0);
+    let ingest = bound.accept(store.clone(), Arc::new(StillClock), Arc::new(CountingEntropy::default()));
+    assert!(early.await.unwrap().unwrap().text.starts_with("HTTP/1.1 200"));
+    assert_eq!(store.events().len(), 1);
+    ingest.drain(std::time::Duration::from_secs(1)).await;
 }
