@@ -22,7 +22,7 @@ use crate::exit::Failure;
 
 pub(crate) use destination::{DestinationConfig, default_retry};
 pub(crate) use layers::FlagSetting;
-pub(crate) use parse::duration;
+pub(crate) use parse::{duration, is_loopback, shown};
 pub(crate) use reader::read_secret;
 pub(crate) use sections::{Admin, Media, SandboxSection, Telnyx, Webhooks};
 pub(crate) use settings::Value;
@@ -96,6 +96,14 @@ impl Config {
                 "the admin listener at {} can be reached from other machines and has no token: set \
                  INLET_ADMIN__TOKEN_FILE or `admin.token`, or listen on 127.0.0.1",
                 self.admin.listen
+            ));
+        }
+        let (one, other) = (self.webhooks.listen, self.admin.listen);
+        let takes_all = one.ip().is_unspecified() || other.ip().is_unspecified();
+        let overlap = one.ip() == other.ip() || takes_all && one.is_ipv4() == other.is_ipv4();
+        if one.port() == other.port() && one.port() != 0 && overlap {
+            problems.add_missing(format!(
+                "`webhooks.listen` is {one} and `admin.listen` is {other}: give each its own port"
             ));
         }
         problems.into_failure().map_or(Ok(()), Err)

@@ -33,20 +33,20 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<DestinationConfig> {
     let events = reader.texts("events", event_type);
     let when = reader.optional("when", condition);
     let format = reader.optional("format", format);
-    let retry = reader.texts("retry", parse::duration);
+    let retry = reader.waits("retry");
     let timeout = reader.optional("timeout", timeout);
     let concurrency = reader.number("concurrency", 1..=1_000, CONCURRENCY);
     let ordered = reader.flag("ordered");
     let secret = reader.secret("secret", "secret_file", parse::webhook_secret);
     let waits = retry?;
-    let has_own_retry = !waits.is_empty();
+    let has_own_retry = waits.is_some();
     let destination = Destination {
         name: name?,
         url: url?,
         events: events?,
         when: when?,
         format: format?.unwrap_or(Format::Telnyx),
-        retry: if has_own_retry { RetrySchedule::new(waits) } else { default_retry() },
+        retry: waits.map_or_else(default_retry, RetrySchedule::new),
         timeout: timeout?.unwrap_or(TIMEOUT),
         concurrency: concurrency?,
         ordered,

@@ -17,6 +17,18 @@ const TELNYX_VARIABLES: &[(&str, &str, &str)] = &[
     ("TELNYX_BASE_URL", "telnyx", "base_url"),
 ];
 
+/// Variables that are no settings: of commands, and of the log.
+const OTHER_VARIABLES: &[&str] = &[
+    "INLET_CONFIG",
+    "INLET_LOG",
+    "INLET_LOG_FORMAT",
+    "INLET_SANDBOX_API_KEY",
+    "INLET_SANDBOX_URL",
+    "INLET_TOKEN",
+    "INLET_TOKEN_FILE",
+    "INLET_URL",
+];
+
 /// A setting given by a flag.
 #[derive(Debug, Clone)]
 pub(crate) struct FlagSetting {
@@ -166,8 +178,21 @@ pub(crate) fn lay_environment(settings: &mut Settings, environment: &Environment
             lay_variable(settings, name, (section, key), text, problems);
         } else if let Some(entry) = schema::entry(&path) {
             lay_entries_variable(settings, entry, name, text, problems);
+        } else if !OTHER_VARIABLES.contains(&name) && !is_of_kubernetes(&path) {
+            let meant = schema::nearest_path(&path).map(|(section, key)| variable_of(section, key));
+            problems.add(&Origin::Variable(name.to_owned()), unknown(format!("`{name}`"), "variable", meant));
         }
     }
+}
+
+fn variable_of(section: &str, key: &str) -> String {
+    format!("INLET_{}__{}", section.to_ascii_uppercase(), key.to_ascii_uppercase())
+}
+
+/// Kubernetes gives every pod `INLET_SERVICE_HOST`, `INLET_PORT_5000_TCP` and the like for a service named `inlet`.
+fn is_of_kubernetes(path: &str) -> bool {
+    let path = format!("_{path}");
+    path.contains("_service_") || path.ends_with("_port") || path.contains("_port_")
 }
 
 fn lay_telnyx_variables(settings: &mut Settings, environment: &Environment, problems: &mut Problems) {

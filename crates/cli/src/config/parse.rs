@@ -1,5 +1,6 @@
 //! Understands single values of a configuration: addresses, URLs, durations, keys.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,8 +9,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use inlet_domain::RetrySchedule;
 use secrecy::SecretString;
-use url::Url;
+use url::{Host, Url};
 
+/// What stands for a part that may be secret, here as in the API.
+const HIDDEN: &str = "***";
 const HTTP_SCHEMES: &[&str] = &["http", "https"];
 // Standard Webhooks asks for 24 to 64 bytes.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
@@ -40,41 +43,98 @@ pub(crate) fn http_url(text: &str) -> Result<Url, String> {
     if HTTP_SCHEMES.contains(&url.scheme()) && url.has_host() {
         Ok(url)
     } else {
-        Err(format!("`{}` is not an http or https URL", without_password(&url)))
+        Err(format!("`{}` is not an http or https URL", shown(text)))
+    }
+}
+
+/// Where the Telnyx API is. The API key goes there, so nobody may read along.
+pub(crate) fn telnyx_url(text: &str) -> Result<Url, String> {
+    let url = http_url(text)?;
+    if url.scheme() == "https" || is_loopback(&url) {
+        Ok(url)
+    } else {
+        Err(format!(
+            "`{}` would carry the API key in clear: use https, or a host on this machine",
+            shown(text)
+        ))
+    }
+}
+
+/// Whether a URL leads to this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
 /// Where a destination is. The scheme is its kind.
 pub(crate) fn destination_url(text: &str) -> Result<Url, String> {
     let url = url(text)?;
+    let checked = |url: Url| match inlet_engine::check_destination_url(&url) {
+        Ok(()) => Ok(url),
+        Err(error) => Err(error.to_string()),
+    };
     match url.scheme() {
-        "http" | "https" if url.has_host() => Ok(url),
-        "http" | "https" => Err(format!("`{text}` has no host")),
-        "file" => file_url(url),
+        "http" | "https" => checked(url),
+        "file" => file_url(text).and_then(checked),
         scheme => {
             Err(format!("destinations of scheme `{scheme}` are not supported yet; use http, https or file"))
         }
     }
 }
 
-fn file_url(url: Url) -> Result<Url, String> {
+/// A path that does not begin with a slash begins in the working directory.
+fn file_url(text: &str) -> Result<Url, String> {
+    let here = std::env::current_dir().ok().and_then(|folder| Url::from_directory_path(folder).ok());
+    let url = Url::options().base_url(here.as_ref()).parse(text);
+    let url = url.map_err(|error| format!("`{text}` is not a URL: {error}"))?;
     let local = url.host_str().is_none_or(str::is_empty);
-    if local && url.path() != "/" && !url.path().ends_with('/') {
+    let whole = url.query().is_none() && url.fragment().is_none() && !url.path().ends_with('/');
+    if local && whole {
         Ok(url)
     } else {
-        Err(format!("`{url}` is not a file: write its absolute path, as in file:/var/lib/inlet/events.jsonl"))
+        Err(format!(
+            "`{text}` is not a file: write file: and its path, as in file:/var/lib/inlet/events.jsonl"
+        ))
     }
 }
 
 fn url(text: &str) -> Result<Url, String> {
-    Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))
+    Url::parse(text).map_err(|error| format!("`{}` is not a URL: {error}", shown(text)))
 }
 
-fn without_password(url: &Url) -> Url {
-    let mut url = url.clone();
-    // Fails only for URLs that cannot have one.
-    let _ = url.set_password(None);
-    url
+/// A URL as it may be printed: without password and query, which may be secret. What is no URL is cut generously.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "sqlite" | "file") => Cow::Borrowed(text),
+        Ok(url) if !url.cannot_be_a_base() && url.password().is_none() && url.query().is_none() => {
+            Cow::Borrowed(text)
+        }
+        Ok(mut url) if !url.cannot_be_a_base() => {
+            if url.password().is_some() {
+                // Fails only for URLs that cannot have one, and this one has.
+                let _ = url.set_password(Some(HIDDEN));
+            }
+            if url.query().is_some() {
+                url.set_query(Some(HIDDEN));
+            }
+            Cow::Owned(url.to_string())
+        }
+        _ => shown_roughly(text),
+    }
+}
+
+fn shown_roughly(text: &str) -> Cow<'_, str> {
+    let behind = text.rsplit_once('@').map_or(text, |(_, behind)| behind);
+    let before = behind.split('?').next().unwrap_or_default();
+    if before.len() == text.len() {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("{HIDDEN} {before} {HIDDEN}"))
+    }
 }
 
 /// The file of an SQLite store.
@@ -86,7 +146,7 @@ pub(crate) fn store_url(text: &str) -> Result<PathBuf, String> {
     let path = text.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
     match path {
         Some(path) if !path.is_empty() && !path.contains('?') => Ok(PathBuf::from(path)),
-        _ => Err(format!("`{text}` is not a store: write sqlite: and a path, {example}")),
+        _ => Err(format!("`{}` is not a store: write sqlite: and a path, {example}", shown(text))),
     }
 }
 
@@ -98,7 +158,8 @@ pub(crate) fn media_url(text: &str) -> Result<String, String> {
             "media on `{scheme}` are not supported yet; use a folder, as in file:inlet-data/media"
         )),
         _ => Err(format!(
-            "`{text}` is not a media folder: write file: and a path, as in file:inlet-data/media"
+            "`{}` is not a media folder: write file: and a path, as in file:inlet-data/media",
+            shown(text)
         )),
     }
 }
@@ -133,18 +194,17 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
 
 /// The bare name or address of a host.
 pub(crate) fn host(text: &str) -> Result<String, String> {
-    match url::Host::parse(text) {
+    match Host::parse(text) {
         Ok(host) => Ok(host.to_string()),
-        Err(_) => Err(format!("`{text}` is not a host name, as in media.telnyx.com")),
+        Err(_) => Err(format!("`{}` is not a host name, as in media.telnyx.com", shown(text))),
     }
 }
 
-/// A name in the `Host` header, with or without a port.
+/// A name in the `Host` header; it is allowed at every port.
 pub(crate) fn host_header(text: &str) -> Result<String, String> {
-    let bare = text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
-    match bare {
-        Some((bare, port)) if !bare.contains(':') || bare.ends_with(']') => {
-            host(bare).map(|bare| format!("{bare}:{port}"))
+    match text.rsplit_once(':') {
+        Some((bare, port)) if port.parse::<u16>().is_ok() && host(bare).is_ok() => {
+            Err(format!("`{text}` has a port; write `{bare}`, which is allowed at every port"))
         }
         _ => host(text),
     }
@@ -200,6 +260,60 @@ mod tests {
     }
 
     #[test]
+    fn the_api_key_leaves_this_machine_only_over_https() {
+        for url in
+            ["https://api.telnyx.com/v2", "http://localhost:1/v2", "http://127.1.2.3/v2", "http://[::1]:1"]
+        {
+            assert!(telnyx_url(url).is_ok(), "{url}");
+        }
+        for url in ["http://api.telnyx.com/v2", "http://10.0.0.1/v2", "http://localhost.example.com"] {
+            assert!(telnyx_url(url).unwrap_err().contains("in clear"), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_destination_that_could_never_be_reached_is_refused() {
+        for url in ["http://169.254.169.254/x", "http://[fe80::1]/x", "https://[::ffff:169.254.1.1]/"] {
+            assert!(destination_url(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_named_from_the_working_directory_on() {
+        let here = std::env::current_dir().unwrap();
+        let path = |text: &str| destination_url(text).unwrap().to_file_path().unwrap();
+        assert_eq!(path("file:events.jsonl"), here.join("events.jsonl"));
+        assert_eq!(path("file:out/a%20b"), here.join("out/a b"));
+        assert_eq!(path("file:/tmp/events.jsonl"), PathBuf::from("/tmp/events.jsonl"));
+        for text in ["file:", "file:out/", "file:.", "file://host/x", "file:/tmp/a?b", "file:/tmp/a#b"] {
+            assert!(destination_url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_secret_in_a_url_is_not_printed() {
+        for url in [
+            "https://user:canary@example.com/x?token=canary",
+            "https://user:canary@exa mple.com/x?token=canary",
+            "https://user:can?canary@:99999/x",
+            "postgres://user:canary@db/inlet?password=canary",
+            "user:canary@example.com/x",
+            "example.com/?token=canary",
+        ] {
+            assert!(!shown(url).contains("canary"), "{}", shown(url));
+            for parse in [http_url, telnyx_url, destination_url] {
+                let problem = parse(url).err().unwrap_or_default();
+                assert!(!problem.contains("canary"), "{problem}");
+            }
+            let others = [store_url(url).err(), media_url(url).err(), host_header(url).err()];
+            assert!(others.iter().flatten().all(|problem| !problem.contains("canary")), "{others:?}");
+        }
+        for url in ["https://example.com/x", "file:inlet-data/media", "sqlite:a@b/inlet.db"] {
+            assert_eq!(shown(url), url);
+        }
+    }
+
+    #[test]
     fn stores_of_later_kinds_are_named() {
         assert_eq!(store_url("sqlite:a/b.db").unwrap(), PathBuf::from("a/b.db"));
         assert_eq!(store_url("sqlite:///a/b.db").unwrap(), PathBuf::from("/a/b.db"));
@@ -212,8 +326,15 @@ mod tests {
     fn hosts_are_bare() {
         assert!(host("media.telnyx.com").is_ok());
         assert!(host("https://media.telnyx.com").is_err());
-        assert_eq!(host_header("inlet.example.com:8443").unwrap(), "inlet.example.com:8443");
-        assert_eq!(host_header("[::1]:1").unwrap(), "[::1]:1");
+    }
+
+    #[test]
+    fn a_host_that_is_allowed_has_no_port() {
+        assert_eq!(host_header("inlet.example.com").unwrap(), "inlet.example.com");
+        assert_eq!(host_header("[fd00::1]").unwrap(), "[fd00::1]");
+        let problem = host_header("inlet.example.com:8443").unwrap_err();
+        assert!(problem.contains("write `inlet.example.com`"), "{problem}");
+        assert!(host_header("[fd00::1]:1").unwrap_err().contains("write `[fd00::1]`"));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Takes single settings out of a group, understands them, and notes what is wrong instead of stopping at it.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 
+use super::parse;
 use super::problem::Problems;
 use super::settings::{Group, Setting, Value};
 
@@ -71,6 +74,19 @@ impl<'a> Reader<'a> {
         };
         let understood: Vec<_> = texts.iter().map(|text| self.understood(key, parse(text))).collect();
         understood.into_iter().collect()
+    }
+
+    /// The waits before tries: at least one of them; `Some(None)` when absent, `None` when wrong.
+    pub(crate) fn waits(&mut self, key: &str) -> Option<Option<Vec<Duration>>> {
+        if self.setting(key).is_none() {
+            return Some(None);
+        }
+        let waits = self.texts(key, parse::duration)?;
+        if waits.is_empty() {
+            self.problem(key, "an empty list would mean no try at all; [\"0s\"] is a single one");
+            return None;
+        }
+        Some(Some(waits))
     }
 
     /// A number within bounds, or the default.

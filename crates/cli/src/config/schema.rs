@@ -172,6 +172,19 @@ pub(crate) fn nearest_key(section: &Section, name: &str) -> Option<String> {
     })
 }
 
+/// The section and setting that `section_key`, joined by one underscore or without its section, is nearest to.
+pub(crate) fn nearest_path(path: &str) -> Option<(&'static str, &'static str)> {
+    let rest = |section: &Section| path.strip_prefix(section.name)?.strip_prefix('_').map(str::to_owned);
+    let in_section = SECTIONS.iter().find_map(|section| {
+        let key = nearest(&rest(section)?, section.keys.iter().map(|key| key.name))?;
+        Some((section.name, key))
+    });
+    in_section.or_else(|| {
+        let section = SECTIONS.iter().find(|section| section.key(path).is_some())?;
+        Some((section.name, section.key(path)?.name))
+    })
+}
+
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = known.map(|word| (distance(name, word), word)).min()?;
     // A third of the letters wrong is another word, not a slip.
@@ -206,6 +219,9 @@ mod tests {
         assert_eq!(nearest_key(webhooks, "token").as_deref(), Some("admin.token"));
         assert_eq!(nearest_key(webhooks, "colour"), None);
         assert_eq!(nearest_section("destination"), Some("destinations"));
+        assert_eq!(nearest_path("webhooks_lisen"), Some(("webhooks", "listen")));
+        assert_eq!(nearest_path("api_key"), Some(("telnyx", "api_key")));
+        assert_eq!(nearest_path("colour"), None);
     }
 
     #[test]

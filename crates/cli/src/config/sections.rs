@@ -15,6 +15,7 @@ use super::reply::number;
 
 // Larger windows would let captured requests be sent again for a day.
 const MAX_TOLERANCE: Duration = Duration::from_hours(24);
+const MIN_TOLERANCE: Duration = Duration::from_secs(1);
 const MAX_CONNECTIONS: i64 = 1_000_000;
 
 /// `[webhooks]`.
@@ -69,6 +70,9 @@ fn public_keys_file(path: &str) -> Result<Vec<PublicKey>, String> {
 
 fn tolerance(text: &str) -> Result<Duration, String> {
     let tolerance = parse::duration(text)?;
+    if tolerance < MIN_TOLERANCE || tolerance.subsec_nanos() > 0 {
+        return Err("must be whole seconds, at least 1s: Telnyx signs the second".to_owned());
+    }
     if tolerance > MAX_TOLERANCE { Err("must not be longer than 24h".to_owned()) } else { Ok(tolerance) }
 }
 
@@ -87,7 +91,7 @@ pub(crate) struct Telnyx {
 
 pub(super) fn telnyx(reader: &mut Reader<'_>) -> Option<Telnyx> {
     let api_key = reader.secret("api_key", "api_key_file", parse::api_key);
-    let base_url = reader.text("base_url", parse::http_url);
+    let base_url = reader.text("base_url", parse::telnyx_url);
     let numbers = reader.texts("numbers", number);
     let profile = reader.optional("messaging_profile_id", parse::name);
     Some(Telnyx { api_key: api_key?, base_url: base_url?, numbers: numbers?, messaging_profile_id: profile? })
@@ -175,8 +179,8 @@ pub(super) fn media(reader: &mut Reader<'_>) -> Option<Media> {
     // Telnyx's MMS end at a megabyte; a gibibyte is what memory bears.
     let max_bytes = reader.number("max_bytes", 1..=1 << 30, 0);
     let key_hosts = reader.texts("key_hosts", parse::host);
-    let waits = reader.texts("retry", parse::duration);
-    let retry = Some(waits?).filter(|waits| !waits.is_empty()).map(RetrySchedule::new);
+    let retry = reader.waits("retry");
+    let retry = retry?.map(RetrySchedule::new);
     Some(Media { url: url?, max_bytes: max_bytes?, key_hosts: key_hosts?, retry })
 }
 

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use url::Url;
-
+use super::parse;
 use super::schema::Kind;
 use super::settings::{Group, Setting, Settings, Value};
 
@@ -34,18 +33,9 @@ fn shown(group: &Group, name: &str, setting: &Setting) -> String {
     let secret = group.section.key(name).is_some_and(|key| key.kind == Kind::Secret);
     match &setting.value {
         _ if secret => "\"(hidden)\"".to_owned(),
-        Value::Text(text) if name.ends_with("url") => Value::Text(without_password(text)).to_string(),
-        value => value.to_string(),
-    }
-}
-
-fn without_password(text: &str) -> String {
-    match Url::parse(text) {
-        Ok(mut url) if url.password().is_some() => {
-            // Fails only for URLs that cannot have one, and this one has.
-            let _ = url.set_password(Some("hidden"));
-            url.to_string()
+        Value::Text(text) if name.ends_with("url") => {
+            Value::Text(parse::shown(text).into_owned()).to_string()
         }
-        _ => text.to_owned(),
+        value => value.to_string(),
     }
 }

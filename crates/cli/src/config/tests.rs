@@ -196,6 +196,54 @@ fn unknown_variables_are_refused_and_others_left_alone() {
 }
 
 #[test]
+fn a_variable_with_one_underscore_is_told_what_was_meant() {
+    for (name, meant) in [
+        ("INLET_ADMIN_TOKEN", Some("INLET_ADMIN__TOKEN")),
+        ("INLET_WEBHOOKS_LISTEN", Some("INLET_WEBHOOKS__LISTEN")),
+        ("INLET_API_KEY", Some("INLET_TELNYX__API_KEY")),
+        ("INLET_COLOUR", None),
+    ] {
+        let problem = load("", [(name, "value")].into()).map(|_| ()).unwrap_err();
+        let hint = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+        assert_eq!(problem, format!("{name}: `{name}` is not a variable{hint}"));
+    }
+}
+
+#[test]
+fn variables_of_commands_and_of_kubernetes_are_left_alone() {
+    let variables = [
+        ("INLET_CONFIG", "inlet.toml"),
+        ("INLET_SANDBOX_API_KEY", "KEY"),
+        ("INLET_PORT", "tcp://10.0.0.1:5000"),
+        ("INLET_SERVICE_HOST", "10.0.0.1"),
+        ("INLET_SERVICE_PORT_WEBHOOKS", "5000"),
+        ("INLET_ADMIN_PORT_5001_TCP_ADDR", "10.0.0.1"),
+    ];
+    load("", variables.into()).unwrap();
+}
+
+#[test]
+fn what_would_mean_nothing_is_refused() {
+    insta::assert_snapshot!(
+        refused(
+            "[webhooks]\ntolerance = \"500ms\"\n[media]\nretry = []\n[telnyx]\nbase_url = \"http://a.example/v2\"\n\
+             [[destinations]]\nname = \"crm\"\nurl = \"http://169.254.169.254/x\"\nretry = []\n"
+        ),
+        @r#"
+    inlet.toml line 2: `webhooks.tolerance`: must be whole seconds, at least 1s: Telnyx signs the second
+    inlet.toml line 6: `telnyx.base_url`: `http://a.example/v2` would carry the API key in clear: use https, or a host on this machine
+    inlet.toml line 4: `media.retry`: an empty list would mean no try at all; ["0s"] is a single one
+    inlet.toml line 9: `destinations.url`: address of `169.254.169.254` is forbidden: link-local
+    inlet.toml line 10: `destinations.retry`: an empty list would mean no try at all; ["0s"] is a single one
+    "#
+    );
+    for (tolerance, good) in [("0s", false), ("1s", true), ("1500ms", false), ("2000ms", true)] {
+        let file = format!("[webhooks]\ntolerance = \"{tolerance}\"\n");
+        assert_eq!(load(&file, Environment::default()).is_ok(), good, "{tolerance}");
+    }
+}
+
+#[test]
 fn broken_toml_names_its_line() {
     let problem = refused("[webhooks]\npath = \n");
     assert!(problem.starts_with("inlet.toml line 2: not TOML: "), "{problem}");
@@ -208,14 +256,23 @@ fn serve_needs_a_key_and_a_token_beyond_loopback() {
     assert_eq!(problems.lines().count(), 2, "{problems}");
     let file = format!("[webhooks]\npublic_keys = [\"{KEY}\"]\n");
     assert!(load(&file, Environment::default()).unwrap().check_for_serve().is_ok());
+    for (listen, good) in [("127.0.0.1:5000", false), ("0.0.0.0:5000", false), ("[::1]:5000", true)] {
+        let file = format!("{file}[admin]\nlisten = \"{listen}\"\ntoken = \"sixteen-letters-and-more\"\n");
+        let checked = load(&file, Environment::default()).unwrap().check_for_serve();
+        assert_eq!(checked.is_ok(), good, "{listen}");
+    }
 }
 
 #[test]
 fn show_hides_secrets_and_tells_origins() {
-    let environment =
-        Environment::from([("TELNYX_API_KEY", "KEY-canary"), ("INLET_ADMIN__TOKEN", "token-canary-0123")]);
+    let environment = Environment::from([
+        ("TELNYX_API_KEY", "KEY-canary"),
+        ("INLET_ADMIN__TOKEN", "token-canary-0123"),
+        ("INLET_DESTINATIONS", "[{ name = 'a', url = 'https://u:canary@a.example/x?key=canary' }]"),
+    ]);
     let text = show(&Sources { file: None, environment, flags: Vec::new() }).unwrap();
     assert!(!text.contains("canary"), "{text}");
+    assert!(text.contains("https://u:***@a.example/x?***"), "{text}");
     assert!(text.contains("# TELNYX_API_KEY") && text.contains("# default"), "{text}");
     text.parse::<toml::Table>().unwrap();
 }
