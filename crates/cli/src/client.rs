@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::args::ApiArgs;
-use crate::config::read_secret;
+use crate::config::{is_loopback, read_secret, shown};
 use crate::environment::Environment;
 use crate::exit::{Exit, Failure};
 
@@ -61,7 +61,26 @@ impl Peer {
             }
         }
     }
+
+    fn token_remedy(self) -> &'static str {
+        match self {
+            Self::Gateway => "set INLET_TOKEN or --token-file to the gateway's `admin.token`",
+            Self::Sandbox => "set INLET_SANDBOX_API_KEY to the API key that the sandbox printed",
+        }
+    }
+
+    fn host_remedy(self) -> &'static str {
+        match self {
+            Self::Gateway => {
+                "add the host name to the gateway's `admin.allowed_hosts`, or reach it by its address"
+            }
+            Self::Sandbox => "reach it by its address, as in http://127.0.0.1:5002",
+        }
+    }
 }
+
+/// Codes of requests that were sent to a name, or from a page, that the other side does not know.
+const FOREIGN: [&str; 2] = ["host_not_allowed", "cross_origin"];
 
 /// The problem body of both APIs.
 #[derive(Default, Deserialize)]
@@ -105,7 +124,8 @@ impl Client {
 
     fn new(base: Url, token: Option<SecretString>, peer: Peer) -> anyhow::Result<Self> {
         if base.cannot_be_a_base() || !base.has_host() {
-            let message = format!("`{base}` is not an address, as in http://127.0.0.1:5001");
+            let message =
+                format!("`{}` is not an address, as in http://127.0.0.1:5001", shown(base.as_str()));
             return Err(Failure::new(Exit::Usage, message, peer.remedy()).into());
         }
         // What is meant for this machine must not go through a proxy.
@@ -131,9 +151,14 @@ impl Client {
         if response.status().is_success() { Ok(response) } else { Err(self.refused(response).await.into()) }
     }
 
+    /// Who does not answer as it should, and where.
+    fn whom(&self) -> String {
+        format!("{} at {}", self.peer.name(), shown(self.base.as_str()))
+    }
+
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
         let why = if error.is_timeout() { "does not answer in time" } else { "is not reachable" };
-        let message = format!("{} at {} {why}", self.peer.name(), self.base);
+        let message = format!("{} {why}", self.whom());
         Failure::new(Exit::Unreachable, message, self.peer.remedy())
     }
 
@@ -147,11 +172,12 @@ impl Client {
         let message = format!("{} ({code})", crate::output::escape(&what));
         match status {
             StatusCode::NOT_FOUND => Failure::new(Exit::NotFound, message, list_remedy(&url)),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::new(
-                Exit::Token,
-                message,
-                "set INLET_TOKEN or --token-file to the gateway's `admin.token`",
-            ),
+            StatusCode::FORBIDDEN if FOREIGN.contains(&code.as_str()) => {
+                Failure::new(Exit::Refused, message, self.peer.host_remedy())
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Failure::new(Exit::Token, message, self.peer.token_remedy())
+            }
             status if status.is_server_error() => {
                 let remedy = format!("look for request {request_id} in the log of {}", self.peer.name());
                 Failure::new(Exit::Refused, message, remedy)
@@ -219,7 +245,7 @@ impl Client {
         };
         let opening = tokio::time::timeout(STREAM_SILENCE, self.send(request)).await;
         opening.unwrap_or_else(|_| {
-            let message = format!("{} at {} does not answer in time", self.peer.name(), self.base);
+            let message = format!("{} does not answer in time", self.whom());
             Err(Failure::new(Exit::Unreachable, message, self.peer.remedy()).into())
         })
     }
@@ -227,7 +253,7 @@ impl Client {
     async fn understand<T: DeserializeOwned>(&self, response: Response) -> anyhow::Result<T> {
         let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
         serde_json::from_slice(&bytes).map_err(|error| {
-            let message = format!("{} at {} answered something else: {error}", self.peer.name(), self.base);
+            let message = format!("{} answered something else: {error}", self.whom());
             let remedy = "check the address, and that both sides are the same version of inlet";
             Failure::new(Exit::Refused, message, remedy).into()
         })
@@ -327,17 +353,6 @@ fn token_in_file(path: &str) -> Result<SecretString, Failure> {
     read_secret(path).map(SecretString::from).map_err(|problem| Failure::new(Exit::File, problem, remedy))
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host_str() {
-        Some("localhost") => true,
-        Some(host) => {
-            let bare = host.trim_start_matches('[').trim_end_matches(']');
-            bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-        }
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use inlet_domain::JobFilter;
@@ -356,6 +371,38 @@ mod tests {
         let filter = JobFilter { destination: Some("crm".into()), ..JobFilter::default() };
         assert_eq!(query_of(&filter), [("destination".to_owned(), "crm".to_owned())]);
         assert_eq!(Value::Object(body_of(&filter)), serde_json::json!({"destination": "crm"}));
+    }
+
+    async fn refusal(peer: Peer, status: u16, code: &str) -> (Exit, String) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let body = format!("{{\"title\":\"No\",\"code\":\"{code}\"}}");
+        let answer = format!("HTTP/1.1 {status} No\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream
+        };
+        let client = Client::new(base, None, peer).unwrap();
+        let asking = async { client.get::<Value>(&["api", "v1", "events"], &Query::new()).await };
+        let (_stream, answer) = tokio::join!(serving, asking);
+        let failure = answer.unwrap_err().downcast::<Failure>().unwrap();
+        (failure.exit(), format!("{failure:?}"))
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_allowed_is_told_from_a_wrong_token() {
+        for code in ["host_not_allowed", "cross_origin"] {
+            let (exit, text) = refusal(Peer::Gateway, 403, code).await;
+            assert_eq!(exit, Exit::Refused);
+            assert!(text.contains("admin.allowed_hosts"), "{text}");
+        }
+        let (exit, text) = refusal(Peer::Gateway, 401, "unauthorized").await;
+        assert!(exit == Exit::Token && text.contains("INLET_TOKEN"), "{text}");
+        let (exit, text) = refusal(Peer::Sandbox, 401, "unauthorized").await;
+        assert!(exit == Exit::Token && text.contains("INLET_SANDBOX_API_KEY"), "{text}");
     }
 
     #[test]
