@@ -1,4 +1,4 @@
-//! A running gateway: store, webhook listener, engine, admin listener; started in that order, ended in good order.
+//! A running gateway: store, webhook listener, engine, admin listener; started so that webhooks are taken last, ended in good order.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -52,15 +52,9 @@ impl Gateway {
         let keys = key_ring(&signing_key, &wiring.config.webhooks.public_keys, &destinations);
         let mut metrics = Registry::with_prefix("inlet");
 
-        let ingest = Ingest::start(
-            wiring.ingest(),
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            Arc::clone(&entropy),
-            &mut metrics,
-        )
-        .await
-        .map_err(|error| of_listener("webhooks", error))?;
+        // Everything that can fail comes before the first webhook is taken.
+        let ingest =
+            Ingest::bind(wiring.ingest(), &mut metrics).map_err(|error| of_listener("webhooks", error))?;
         let webhooks_url = url_of(ingest.local_addr(), &wiring.config.webhooks.path);
         let engine_config = wiring.engine(destinations, signing_key, webhooks_url.clone());
         let engine = Engine::start(
@@ -74,15 +68,23 @@ impl Gateway {
         .map_err(of_engine)?;
         let admin = Admin::start(
             wiring.admin(keys),
-            store,
+            Arc::clone(&store),
             blobs,
-            clock,
-            entropy,
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
             ingest.status(),
             Arc::new(metrics),
         )
-        .await
-        .map_err(|error| of_listener("admin", error))?;
+        .await;
+        let admin = match admin {
+            Ok(admin) => admin,
+            Err(error) => {
+                // A message on its way to Telnyx must not be cut off.
+                engine.shutdown(ENGINE_GRACE).await;
+                return Err(of_listener("admin", error));
+            }
+        };
+        let ingest = ingest.accept(store, clock, entropy);
         Ok(Self { store: sqlite, ingest, engine, admin, webhooks_url })
     }
 
