@@ -15,6 +15,9 @@ mod telemetry;
 
 mod exit;
 
+#[cfg(all(feature = "planted-early-ack", not(debug_assertions)))]
+compile_error!("`planted-early-ack` answers before the commit: it is for the kill test, never for a release");
+
 use std::process::ExitCode;
 
 use clap::Parser;
