@@ -23,7 +23,7 @@ words! {
     }
 }
 
-/// A replay to be started.
+/// A replay to be started. Of the events it names, the destination gets those that its `events` and `when` let through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewReplay {
     /// Name of the destination.
@@ -44,7 +44,8 @@ pub struct Replay {
     pub filter: EventFilter,
     /// Where it stands.
     pub state: ReplayState,
-    /// How many events matched when it was started.
+    /// How many events matched when it was started: the filter, and the types of event that the destination takes. The
+    /// destination's `when` is evaluated later, event by event, so where it has one this is an upper bound.
     pub total: i64,
     /// How many jobs it has made.
     pub made: i64,

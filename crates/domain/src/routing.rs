@@ -4,6 +4,7 @@ use inlet_telnyx::{Event, MessagePayload, PhoneNumber};
 use url::Url;
 
 use crate::clean::{field, optional_field};
+use crate::condition::ConditionError;
 use crate::destination::Destination;
 use crate::event::{EventFacts, Source, StoredEvent};
 use crate::inbound::{as_waiting, attachments, complete, empty_message, opt_out, own_number};
@@ -140,6 +141,11 @@ impl Router {
         plan
     }
 
+    /// The configured destination of this name.
+    pub fn destination(&self, name: &str) -> Option<&Destination> {
+        self.destinations.iter().find(|destination| destination.name == name)
+    }
+
     /// The deliveries of an event that cannot be read.
     pub fn unreadable_deliveries(&self) -> impl Iterator<Item = NewJob> {
         let wants_all = self.destinations.iter().filter(|destination| destination.events.is_empty());
@@ -191,12 +197,8 @@ impl Router {
 
     fn plan_deliveries(&self, plan: &mut Plan, event: &Event, message: Option<&Message>) {
         for destination in &self.destinations {
-            if !listens_to(destination, event) {
-                continue;
-            }
-            let matches = destination.when.as_ref().map_or(Ok(true), |when| when.holds(event, message));
             // Better an event too many than one too few.
-            let matches = matches.unwrap_or_else(|error| {
+            let matches = wants(destination, event, message).unwrap_or_else(|error| {
                 plan.condition_errors.push((destination.name.clone(), error.reason));
                 true
             });
@@ -256,6 +258,32 @@ impl Plan {
             condition_errors: Vec::new(),
         }
     }
+}
+
+impl ReadEvent {
+    /// Whether a destination gets this event, given the message it speaks of. An error is for the caller to count as a
+    /// match; so is a condition upon an event that cannot be read.
+    pub fn is_for(
+        &self,
+        destination: &Destination,
+        message: Option<&Message>,
+    ) -> Result<bool, ConditionError> {
+        match &self.event {
+            Some(event) => wants(destination, event, message),
+            None => Ok(destination.events.is_empty()),
+        }
+    }
+}
+
+fn wants(
+    destination: &Destination,
+    event: &Event,
+    message: Option<&Message>,
+) -> Result<bool, ConditionError> {
+    if !listens_to(destination, event) {
+        return Ok(false);
+    }
+    destination.when.as_ref().map_or(Ok(true), |when| when.holds(event, message))
 }
 
 fn listens_to(destination: &Destination, event: &Event) -> bool {

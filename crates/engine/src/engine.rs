@@ -129,7 +129,8 @@ impl Engine {
             poll,
         };
         let wake = wake();
-        let maintenance = Maintenance { store, clock, metrics, wake, poll, keep_jobs: config.keep_jobs };
+        let (rules, keep_jobs) = (Arc::clone(&config.router), config.keep_jobs);
+        let maintenance = Maintenance { store, clock, router: rules, metrics, wake, poll, keep_jobs };
         self.spawn_loop(router.run());
         self.spawn_loop(dispatcher.run());
         self.spawn_loop(maintenance.run());

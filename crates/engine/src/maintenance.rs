@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use inlet_domain::Clock;
+use inlet_domain::{Clock, Router};
 use inlet_store::{Store, StoreError};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -21,6 +21,7 @@ const PURGE_STEP: u32 = 500;
 pub(crate) struct Maintenance {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) router: Arc<Router>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) wake: Wake,
     pub(crate) poll: Duration,
@@ -50,11 +51,15 @@ impl Maintenance {
         if is_due(expired_at, EXPIRE_EVERY.min(self.poll * 5)) {
             self.expire().await?;
         }
-        while self.store.advance_replays(REPLAY_STEP, self.clock.now()).await? && !self.wake.stopped() {}
+        while self.advance_replays().await? && !self.wake.stopped() {}
         if is_due(purged_at, PURGE_EVERY) {
             self.purge().await?;
         }
         Ok(())
+    }
+
+    async fn advance_replays(&self) -> Result<bool, StoreError> {
+        self.store.advance_replays(Arc::clone(&self.router), REPLAY_STEP, self.clock.now()).await
     }
 
     async fn expire(&self) -> Result<(), StoreError> {

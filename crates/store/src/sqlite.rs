@@ -304,17 +304,27 @@ impl Store for SqliteStore {
         self.read(counts::destination_states).await
     }
 
-    async fn count_replay(&self, replay: &NewReplay) -> Result<i64, StoreError> {
-        let filter = replay.filter.clone();
-        self.read(move |connection| replays::count(connection, &filter)).await
+    async fn count_replay(&self, replay: &NewReplay, events: &[String]) -> Result<i64, StoreError> {
+        let (filter, events) = (replay.filter.clone(), events.to_owned());
+        self.read(move |connection| replays::count(connection, &filter, &events)).await
     }
 
-    async fn start_replay(&self, replay: NewReplay, now: Timestamp) -> Result<Replay, StoreError> {
-        self.write(move |connection| replays::start(connection, &replay, now)).await
+    async fn start_replay(
+        &self,
+        replay: NewReplay,
+        total: i64,
+        now: Timestamp,
+    ) -> Result<Replay, StoreError> {
+        self.write(move |connection| replays::start(connection, &replay, total, now)).await
     }
 
-    async fn advance_replays(&self, limit: u32, now: Timestamp) -> Result<bool, StoreError> {
-        self.write(move |connection| replays::advance(connection, limit, now)).await
+    async fn advance_replays(
+        &self,
+        router: Arc<Router>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| replays::advance(connection, &router, limit, now)).await
     }
 
     async fn cancel_replay(&self, replay: ReplayId, now: Timestamp) -> Result<Option<bool>, StoreError> {

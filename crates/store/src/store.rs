@@ -231,12 +231,20 @@ pub trait Store: Send + Sync {
     async fn resume_destination(&self, name: &str, now: Timestamp) -> Result<bool, StoreError>;
     /// The state of every destination that is paused, was retried or has jobs, by name.
     async fn destination_states(&self) -> Result<Vec<(String, DestinationState)>, StoreError>;
-    /// How many events a replay would hand on.
-    async fn count_replay(&self, replay: &NewReplay) -> Result<i64, StoreError>;
-    /// Starts a replay; [`Store::advance_replays`] makes its jobs.
-    async fn start_replay(&self, replay: NewReplay, now: Timestamp) -> Result<Replay, StoreError>;
-    /// Makes up to `limit` jobs of running replays. True when more remain.
-    async fn advance_replays(&self, limit: u32, now: Timestamp) -> Result<bool, StoreError>;
+    /// How many events a replay would hand on to a destination that takes these types of event (all, when there are
+    /// none): an upper bound where the destination has a condition. May read for a while, and keeps nobody waiting.
+    async fn count_replay(&self, replay: &NewReplay, events: &[String]) -> Result<i64, StoreError>;
+    /// Starts a replay whose events have been counted; [`Store::advance_replays`] makes its jobs.
+    async fn start_replay(&self, replay: NewReplay, total: i64, now: Timestamp)
+    -> Result<Replay, StoreError>;
+    /// Makes up to `limit` jobs of running replays, for events that their destination takes by its `events` and `when`;
+    /// a condition that fails counts as a match. A destination that is not configured gets all. True when more remain.
+    async fn advance_replays(
+        &self,
+        router: Arc<Router>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
     /// Stops a replay. `Ok(None)` when there is none; `Ok(Some(false))` when it had ended.
     async fn cancel_replay(&self, replay: ReplayId, now: Timestamp) -> Result<Option<bool>, StoreError>;
 

@@ -201,8 +201,8 @@ mortal! {
             -> BulkResult;
         fn pause_destination(name: &str, reason: &str, now: Timestamp) -> ();
         fn resume_destination(name: &str, now: Timestamp) -> bool;
-        fn start_replay(replay: NewReplay, now: Timestamp) -> Replay;
-        fn advance_replays(limit: u32, now: Timestamp) -> bool;
+        fn start_replay(replay: NewReplay, total: i64, now: Timestamp) -> Replay;
+        fn advance_replays(router: Arc<Router>, limit: u32, now: Timestamp) -> bool;
         fn cancel_replay(replay: ReplayId, now: Timestamp) -> Option<bool>;
         fn keep_setting(key: &str, value: Vec<u8>) -> Vec<u8>;
         fn mark_read(conversation: i64) -> bool;
@@ -211,7 +211,7 @@ mortal! {
     reads {
         fn next_due() -> Option<Timestamp>;
         fn destination_states() -> Vec<(String, DestinationState)>;
-        fn count_replay(replay: &NewReplay) -> i64;
+        fn count_replay(replay: &NewReplay, events: &[String]) -> i64;
         fn setting(key: &str) -> Option<Vec<u8>>;
         fn events(filter: EventFilter, page: PageRequest) -> Page<Event>;
         fn event(id: &str) -> Option<Event>;

@@ -35,18 +35,20 @@ pub(super) async fn one(State(state): State<Shared>, name: Name, _: NoQuery) -> 
 }
 
 /// Starts a replay or, dry, only counts. Its destination must be configured: jobs of another one would wait for ever.
+/// `total` counts the events of the types that the destination takes; its `when` is evaluated when jobs are made, so
+/// where there is one, `total` is an upper bound.
 pub(super) async fn start(
     State(state): State<Shared>,
     _: NoQuery,
     JsonBody(wish): JsonBody<ReplayWish>,
 ) -> Answer<Response> {
-    configured(&state, &wish.destination)?;
+    let events = &configured(&state, &wish.destination)?.events;
     let replay = NewReplay { destination: wish.destination, filter: wish.filter };
+    let total = state.store.count_replay(&replay, events).await?;
     if wish.dry_run {
-        let total = state.store.count_replay(&replay).await?;
         return Ok(Json(json!({ "total": total, "dry_run": true })).into_response());
     }
-    let replay = state.store.start_replay(replay, state.clock.now()).await?;
+    let replay = state.store.start_replay(replay, total, state.clock.now()).await?;
     Ok((StatusCode::ACCEPTED, Json(replay)).into_response())
 }
 

@@ -192,15 +192,15 @@ impl Store for FakeStore {
         Ok(Vec::new())
     }
 
-    async fn count_replay(&self, _: &NewReplay) -> Result<i64, StoreError> {
+    async fn count_replay(&self, _: &NewReplay, _: &[String]) -> Result<i64, StoreError> {
         unimplemented!()
     }
 
-    async fn start_replay(&self, _: NewReplay, _: Timestamp) -> Result<Replay, StoreError> {
+    async fn start_replay(&self, _: NewReplay, _: i64, _: Timestamp) -> Result<Replay, StoreError> {
         unimplemented!()
     }
 
-    async fn advance_replays(&self, _: u32, _: Timestamp) -> Result<bool, StoreError> {
+    async fn advance_replays(&self, _: Arc<Router>, _: u32, _: Timestamp) -> Result<bool, StoreError> {
         unimplemented!()
     }
 

@@ -4,7 +4,7 @@ use inlet_domain::{EventFilter, JobFilter, MessageFilter, PageRequest, Source};
 use rusqlite::types::Value;
 use rusqlite::{ParamsFromIter, params_from_iter};
 
-use super::rows::clean;
+use super::rows::{clean, to_json};
 
 /// Conditions that must all hold.
 #[derive(Debug, Default)]
@@ -59,6 +59,15 @@ pub(super) fn job_conditions(filter: &JobFilter) -> Conditions {
     conditions.add_some("replay_id = ?", filter.replay_id.map(|replay| replay.0));
     conditions.add_some("created_at >= ?", filter.after.map(|after| after.as_micros()));
     conditions.add_some("created_at < ?", filter.before.map(|before| before.as_micros()));
+    conditions
+}
+
+/// The conditions of a replay to a destination that takes these types of event, or all.
+pub(super) fn replay_conditions(filter: &EventFilter, events: &[String]) -> Conditions {
+    let mut conditions = event_conditions(filter);
+    if !events.is_empty() {
+        conditions.add("event_type in (select value from json_each(?))", to_json(&events));
+    }
     conditions
 }
 

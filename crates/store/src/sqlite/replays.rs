@@ -1,18 +1,25 @@
 //! Replays: stored events handed to a destination again, in short steps over the events' positions.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
 use inlet_domain::{
-    EventFilter, EventSeq, JobKind, Lane, NewReplay, Replay, ReplayId, ReplayState, Timestamp,
+    Destination, EventFilter, EventSeq, JobKind, Lane, NewReplay, ReadEvent, Replay, ReplayId, ReplayState,
+    Router, Timestamp,
 };
 use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
-use super::filters::event_conditions;
+use super::filters::replay_conditions;
 use super::jobs::NewRow;
-use super::routing::routed_seq;
+use super::messages;
+use super::routing::{routed_seq, stored_event};
 use super::rows::{all, clean, execute, first, json, named, optional_time, time, to_json, value, word};
 
 // Positions looked at in one step, whether they match or not: a filter that matches nothing must not hold the writer.
 const WINDOW: i64 = 10_000;
+// For conditions, which read the event. Webhooks wait for the writer meanwhile.
+const BUDGET: Duration = Duration::from_millis(50);
 
 /// The columns of [`decode`].
 pub(super) const COLUMNS: &str =
@@ -43,15 +50,23 @@ pub(super) fn replay(connection: &Connection, id: ReplayId) -> Result<Option<Rep
 }
 
 /// How many routed events match.
-pub(super) fn count(connection: &Connection, filter: &EventFilter) -> Result<i64, Failure> {
-    let conditions = event_conditions(filter);
+pub(super) fn count(
+    connection: &Connection,
+    filter: &EventFilter,
+    events: &[String],
+) -> Result<i64, Failure> {
+    let conditions = replay_conditions(filter, events);
     let sql = format!("select count(*) from event_facts{}", conditions.sql());
     value(connection, &sql, conditions.params())
 }
 
-/// Starts a replay of the events routed so far.
-pub(super) fn start(connection: &Connection, new: &NewReplay, now: Timestamp) -> Result<Replay, Failure> {
-    let total = count(connection, &new.filter)?;
+/// Starts a replay of the events routed so far. They have been counted before: that takes long when there are many.
+pub(super) fn start(
+    connection: &Connection,
+    new: &NewReplay,
+    total: i64,
+    now: Timestamp,
+) -> Result<Replay, Failure> {
     let until = routed_seq(connection)?;
     let sql = "insert into replays (destination, filter, state, total, until_seq, created_at) \
         values (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -71,32 +86,72 @@ struct Running {
 }
 
 /// Makes jobs of running replays. True when more remain.
-pub(super) fn advance(connection: &Connection, limit: u32, now: Timestamp) -> Result<bool, Failure> {
+pub(super) fn advance(
+    connection: &Connection,
+    router: &Router,
+    limit: u32,
+    now: Timestamp,
+) -> Result<bool, Failure> {
     let sql = format!("select {COLUMNS} from replays where state = 'running' order by id limit 1");
     let running = first(connection, &sql, [], |row| {
         Ok(Running { replay: decode(row)?, position: row.get("position")?, until: row.get("until_seq")? })
     })?;
     let Some(running) = running else { return Ok(false) };
-    step(connection, &running, limit, now)?;
+    step(connection, router, &running, limit, now)?;
     value(connection, "select exists (select 1 from replays where state = 'running')", [])
 }
 
-fn step(connection: &Connection, running: &Running, limit: u32, now: Timestamp) -> Result<(), Failure> {
+fn step(
+    connection: &Connection,
+    router: &Router,
+    running: &Running,
+    limit: u32,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let destination = router.destination(&running.replay.destination);
     let end = running.until.min(running.position + WINDOW);
-    let events = matching(connection, running, end, limit)?;
-    let mut made = 0;
+    let events = matching(connection, running, destination, end, limit)?;
+    let (started, mut made, mut looked_at) = (Instant::now(), 0, 0);
     for event in &events {
-        made += i64::from(make_job(connection, running, event, now)?);
+        if destination.map_or(Ok(true), |destination| is_wanted(connection, destination, event))? {
+            made += i64::from(make_job(connection, running, event, now)?);
+        }
+        looked_at += 1;
+        if started.elapsed() > BUDGET {
+            break;
+        }
     }
-    // A full step may have left events in the window.
-    let full = events.len() >= limit as usize;
-    let position = if full { events.last().map_or(end, |event| event.seq) } else { end };
+    // A full or interrupted step may have left events in the window.
+    let all_seen = looked_at == events.len() && events.len() < limit as usize;
+    let reached = events[..looked_at].last().map(|event| event.seq);
+    let position = if all_seen { end } else { reached.unwrap_or(end) };
     let sql = "update replays set position = ?2, made = made + ?3 where id = ?1";
     execute(connection, sql, [running.replay.id.0, position, made])?;
     if position >= running.until {
         finish(connection, running.replay.id, ReplayState::Done, now)?;
     }
     Ok(())
+}
+
+/// Whether the destination's condition lets an event through. Without one, the search has decided.
+fn is_wanted(connection: &Connection, destination: &Destination, event: &Match) -> Result<bool, Failure> {
+    if destination.when.is_none() {
+        return Ok(true);
+    }
+    let Some(stored) = stored_event(connection, event.seq)? else { return Ok(true) };
+    let message = match &event.message_id {
+        Some(id) => messages::message(connection, id)?,
+        None => None,
+    };
+    // Better an event too many than one too few; a panic must cost one event, not the writer.
+    let holds = catch_unwind(AssertUnwindSafe(|| {
+        ReadEvent::read(&stored).is_for(destination, message.as_ref()).map_err(|error| error.reason)
+    }));
+    Ok(holds.unwrap_or_else(|_| Err("it panicked".to_owned())).unwrap_or_else(|reason| {
+        let name = &destination.name;
+        tracing::warn!(destination = %name, reason, "condition of {name} failed: {reason}");
+        true
+    }))
 }
 
 /// An event to be replayed.
@@ -107,8 +162,15 @@ struct Match {
     conversation_id: Option<i64>,
 }
 
-fn matching(connection: &Connection, running: &Running, end: i64, limit: u32) -> Result<Vec<Match>, Failure> {
-    let mut conditions = event_conditions(&running.replay.filter);
+fn matching(
+    connection: &Connection,
+    running: &Running,
+    destination: Option<&Destination>,
+    end: i64,
+    limit: u32,
+) -> Result<Vec<Match>, Failure> {
+    let events = destination.map_or(&[][..], |destination| &destination.events);
+    let mut conditions = replay_conditions(&running.replay.filter, events);
     conditions.add("seq > ?", running.position);
     conditions.add("seq <= ?", end);
     let sql = format!(

@@ -56,6 +56,12 @@ fn next_event(connection: &Connection, cursor: i64) -> Result<Option<StoredEvent
     first(connection, sql, [cursor], decode_stored)
 }
 
+/// The event at a position.
+pub(super) fn stored_event(connection: &Connection, seq: i64) -> Result<Option<StoredEvent>, Failure> {
+    let sql = "select seq, id, source, received_at, body from events where seq = ?1";
+    first(connection, sql, [seq], decode_stored)
+}
+
 /// Reads an event with its bytes.
 pub(super) fn decode_stored(row: &Row<'_>) -> Result<StoredEvent, Failure> {
     let seq = row.get("seq")?;
@@ -267,7 +273,7 @@ fn make_job(
 }
 
 fn first_wait(router: &Router, destination: &str) -> Duration {
-    let found = router.destinations.iter().find(|configured| configured.name == destination);
+    let found = router.destination(destination);
     found.and_then(|configured| configured.retry.waits().first().copied()).unwrap_or_default()
 }
 

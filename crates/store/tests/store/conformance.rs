@@ -69,6 +69,8 @@ macro_rules! conformance {
             sending: the_same_key_names_the_same_send;
             replaying: a_replay_makes_one_delivery_for_each_matching_event;
             replaying: a_replay_leaves_out_what_came_later;
+            replaying: a_replay_hands_on_the_types_that_the_destination_takes;
+            replaying: a_replay_hands_on_what_the_condition_of_the_destination_lets_through;
             replaying: a_cancelled_replay_makes_no_more_jobs;
             lists: every_list_can_be_paged_to_its_end;
             lists: events_are_found_by_every_filter_before_and_after_routing;

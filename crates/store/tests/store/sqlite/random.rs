@@ -117,10 +117,10 @@ impl Run<'_> {
             }
             Step::Replay => {
                 let new = NewReplay { destination: "ordered".to_owned(), filter: <_>::default() };
-                self.world.start_replay(new, at(self.now)).await.unwrap();
+                self.world.start_replay(new, 0, at(self.now)).await.unwrap();
             }
             Step::Advance => {
-                self.world.advance_replays(3, at(self.now)).await.unwrap();
+                self.world.advance_replays(self.world.router(), 3, at(self.now)).await.unwrap();
             }
             Step::Restart => self.restart().await,
         }
@@ -199,7 +199,7 @@ impl Run<'_> {
         self.world.resume_destination("ordered", at(self.now)).await.unwrap();
         self.world.resume_destination("crm", at(self.now)).await.unwrap();
         self.world.route_at(self.now).await;
-        while self.world.advance_replays(100, at(self.now)).await.unwrap() {}
+        while self.world.advance_replays(self.world.router(), 100, at(self.now)).await.unwrap() {}
         self.now += 1_000;
         self.world.expire_leases(at(self.now)).await.unwrap();
         loop {
