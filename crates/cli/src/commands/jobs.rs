@@ -23,10 +23,22 @@ pub(crate) struct JobsArgs {
     command: JobsCommand,
 }
 
+const LIST_HELP: &str = "\
+FOR names the destination, or the rule that replies; OF names the event, or the message.
+
+Example:
+  inlet jobs list --state waiting --destination crm";
+
+const DEAD_LIST_HELP: &str = "\
+FOR names the destination, or the rule that replied; OF names the event, or the message.
+
+Example:
+  inlet dead list --destination crm";
+
 #[derive(Debug, Subcommand)]
 enum JobsCommand {
     /// List jobs, the newest first.
-    #[command(after_help = "Example:\n  inlet jobs list --state waiting --destination crm")]
+    #[command(after_help = LIST_HELP)]
     List {
         #[command(flatten)]
         filter: JobFilterArgs,
@@ -57,7 +69,7 @@ pub(crate) struct DeadArgs {
 #[derive(Debug, Subcommand)]
 enum DeadCommand {
     /// List dead letters, the newest first.
-    #[command(after_help = "Example:\n  inlet dead list --destination crm")]
+    #[command(after_help = DEAD_LIST_HELP)]
     List {
         #[command(flatten)]
         filter: DeadFilterArgs,

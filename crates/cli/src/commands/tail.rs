@@ -95,8 +95,9 @@ fn line_of(happening: &Happening) -> String {
 
 fn event_line(event: &Event, message: Option<&Message>) -> String {
     let said = message.map(|message| {
-        let to = message.to.first().map_or("", |recipient| recipient.phone_number.as_str());
-        format!("{} > {to}  {}", message.from, message.text.as_deref().unwrap_or_default())
+        let to = message.to.first().map_or("?", |recipient| recipient.phone_number.as_str());
+        let from = if message.from.is_empty() { "?" } else { &message.from };
+        format!("{from} > {to}  {}", message.text.as_deref().unwrap_or_default())
     });
     let event_type = event.event_type.as_deref().unwrap_or("-");
     let what = said.unwrap_or_else(|| event.id.clone());
@@ -148,10 +149,18 @@ mod tests {
             "message_id":"m","occurred_at":null,"received_at":"2026-01-31T08:00:00Z","attempt":1,
             "delivered_to":null,"duplicates":0,"source":"telnyx","readable":true,"size_bytes":9},
             "message":null}"#;
-        let lines = [event, attempt].map(|text| line_of(&serde_json::from_str(text).unwrap()));
+        let unsigned = r#"{"kind":"event","event":{"id":"u","seq":2,"event_type":"message.received",
+            "message_id":"u","occurred_at":null,"received_at":"2026-01-31T08:00:00Z","attempt":1,
+            "delivered_to":null,"duplicates":0,"source":"unsigned","readable":true,"size_bytes":9},
+            "message":{"id":"u","direction":"inbound","type":null,"from":"","to":[],"cc":[],"text":"test",
+            "status":"received","media":[],"carrier":null,"line_type":null,"encoding":null,"parts":null,
+            "messaging_profile_id":null,"conversation_id":null,"received_at":"2026-01-31T08:00:00Z",
+            "errors":[],"unsigned":true}}"#;
+        let lines = [event, attempt, unsigned].map(|text| line_of(&serde_json::from_str(text).unwrap()));
         insta::assert_snapshot!(lines.join("\n"), @r"
         2026-01-31T08:00:00Z  -->  message.received    telnyx        e
         2026-01-31T08:00:01Z  <--  deliver             crm           [503] waiting after attempt 1 HTTP 503\u{1b}[2J
+        2026-01-31T08:00:00Z  -->  message.received    unsigned      ? > ?  test
         ");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use inlet_domain::Timestamp;
 use inlet_telnyx::{
     PublicKey, SIGNATURE_HEADER, SignatureError, SignatureHeaders, TIMESTAMP_HEADER, V1_SIGNATURE_HEADER,
     Verified, verify,
@@ -9,6 +10,10 @@ use inlet_telnyx::{
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
+use crate::output::{escape, time};
+
+/// Of the year 9999; later ones have no usual date.
+const LAST_SECOND: i64 = 253_402_300_799;
 
 /// A header as written: `name: value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,10 +141,10 @@ impl Report {
     pub(super) fn facts(&self) -> String {
         let timestamp = self.timestamp.as_deref().unwrap_or("missing");
         let facts = format!(
-            "body       {} bytes\ntimestamp  {}, checked at {}\nkeys       {}",
+            "body       {} bytes\ntimestamp  {}\nchecked at {}\nkeys       {}",
             self.body_bytes,
-            crate::output::escape(timestamp),
-            self.now,
+            moment(timestamp),
+            moment(&self.now.to_string()),
             self.keys.join(", ")
         );
         match &self.verdict {
@@ -169,6 +174,13 @@ impl Report {
         let message = format!("the request does not verify ({}): {error}", error.code());
         Err(Failure::new(Exit::NotVerified, message, self.hint))
     }
+}
+
+/// A Unix second, with its date for people.
+fn moment(text: &str) -> String {
+    let second = text.parse().ok().filter(|second| (0..=LAST_SECOND).contains(second));
+    let date = second.map(|second| format!(" ({})", time(Timestamp::from_seconds(second))));
+    format!("{}{}", escape(text), date.unwrap_or_default())
 }
 
 fn phrase(verified: &Verified) -> String {
@@ -214,9 +226,19 @@ mod tests {
     #[test]
     fn a_genuine_request_verifies_at_its_time() {
         let report = check(&capture(BODY, 1_700_000_003));
-        assert!(report.facts().ends_with("signed 3 s before"), "{}", report.facts());
+        let facts = report.facts();
+        assert!(facts.contains("timestamp  1700000000 (2023-11-14T22:13:20Z)\n"), "{facts}");
+        assert!(facts.ends_with("signed 3 s before"), "{facts}");
         assert_eq!(report.to_json()["verifies"], true);
         assert!(report.into_result().is_ok());
+    }
+
+    #[test]
+    fn a_time_has_its_date_where_there_is_one() {
+        assert_eq!(moment("1700000000"), "1700000000 (2023-11-14T22:13:20Z)");
+        for text in ["9223372036854775807", "253402300800", "-1", "soon"] {
+            assert_eq!(moment(text), text);
+        }
     }
 
     #[test]

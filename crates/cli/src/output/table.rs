@@ -1,6 +1,6 @@
 //! Tables: fitted to the terminal's width for people, plain aligned columns otherwise.
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Width, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Row, Width, presets};
 
 use super::escape::escape;
 
@@ -10,6 +10,8 @@ const USUAL_WIDTH: u16 = 100;
 // Columns of prose are wrapped; ids, numbers and times stay whole, because people copy them.
 const PROSE: &[&str] = &["TEXT", "LAST ERROR", "URL"];
 const LEAST_PROSE: u16 = 16;
+// A long text must not push the rest of the list off the screen.
+const MAX_LINES: usize = 3;
 
 /// Rows under headings. Cells are escaped when they are added.
 pub(crate) struct Table {
@@ -46,7 +48,12 @@ impl Table {
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_width(width);
         table.set_header(self.headings);
-        table.add_rows(&self.rows);
+        table.set_truncation_indicator("…");
+        for cells in &self.rows {
+            let mut row = Row::from(cells);
+            row.max_height(MAX_LINES);
+            table.add_row(row);
+        }
         let prose = self.headings.iter().map(|heading| PROSE.contains(heading));
         table.set_constraints(prose.map(|prose| {
             if prose {
@@ -55,6 +62,9 @@ impl Table {
                 ColumnConstraint::ContentWidth
             }
         }));
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         table.trim_fmt()
     }
 
@@ -103,6 +113,17 @@ mod tests {
         1     Hello\u{1b}[2J
         1000  xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
         ");
+    }
+
+    #[test]
+    fn a_long_text_ends_after_three_lines_on_a_terminal() {
+        let mut table = Table::new(&["ID", "TEXT"]);
+        table.add(vec!["1".into(), "word ".repeat(300)]);
+        table.add(vec!["2".into(), "short".into()]);
+        let rendered = table.render(true);
+        let lines: Vec<&str> = rendered.lines().collect();
+        assert_eq!(lines.len(), 5, "{rendered}");
+        assert!(lines[3].ends_with('…') && lines[4].starts_with("2   short"), "{rendered}");
     }
 
     #[test]
