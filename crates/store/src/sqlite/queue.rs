@@ -15,6 +15,9 @@ use crate::error::StoreError;
 // The engine has at most a few operations in flight; beyond this something is stuck.
 const OPERATIONS: usize = 1_024;
 
+// 256 of the largest webhooks there are, or very many usual ones. As much again may be with the writer.
+const EVENT_BYTES: usize = 256 * 1024 * 1024;
+
 /// An event and whoever waits for its commit.
 pub(super) struct EventTask {
     pub(super) event: NewEvent,
@@ -64,9 +67,17 @@ where
     }
 }
 
+impl EventTask {
+    fn size_bytes(&self) -> usize {
+        self.event.id.len() + self.event.body.len()
+    }
+}
+
 #[derive(Default)]
 struct Waiting {
     events: VecDeque<EventTask>,
+    /// Of the events that wait.
+    event_bytes: usize,
     operations: VecDeque<Box<dyn Operation>>,
     closing: bool,
 }
@@ -99,9 +110,11 @@ impl Queue {
         if waiting.closing {
             return Err(StoreError::Closed);
         }
-        if waiting.events.len() >= self.event_limit {
+        let bytes = waiting.event_bytes + task.size_bytes();
+        if waiting.events.len() >= self.event_limit || bytes > EVENT_BYTES {
             return Err(StoreError::Busy);
         }
+        waiting.event_bytes = bytes;
         waiting.events.push_back(task);
         drop(waiting);
         self.arrived.notify_one();
@@ -135,7 +148,8 @@ impl Queue {
 
     /// Whether nine tenths of the room for events are taken.
     pub(super) fn is_nearly_full(&self) -> bool {
-        self.lock().events.len() * 10 >= self.event_limit * 9
+        let waiting = self.lock();
+        waiting.events.len() * 10 >= self.event_limit * 9 || waiting.event_bytes >= EVENT_BYTES / 10 * 9
     }
 
     /// Refuses everything from now on; what waits is still done.
@@ -169,7 +183,9 @@ impl Queue {
     pub(super) fn take_events(&self, limit: usize) -> Vec<EventTask> {
         let mut waiting = self.lock();
         let taken = waiting.events.len().min(limit);
-        waiting.events.drain(..taken).collect()
+        let taken: Vec<EventTask> = waiting.events.drain(..taken).collect();
+        waiting.event_bytes -= taken.iter().map(EventTask::size_bytes).sum::<usize>();
+        taken
     }
 
     /// Takes the next operation.

@@ -191,6 +191,27 @@ async fn a_full_queue_refuses_at_once() {
 }
 
 #[tokio::test]
+async fn a_queue_full_of_bytes_refuses_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let store = open(&path).await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("begin immediate").unwrap();
+    // One allocation for all of them: it is what they would take that counts.
+    let body = Bytes::from(vec![b'x'; 32 * 1024 * 1024]);
+    let ids: Vec<String> = (0..30).map(|number| format!("e-{number}")).collect();
+    let results = join_all(ids.iter().map(|id| store.record_event(event(id, body.clone())))).await;
+    let busy = results.iter().filter(|result| matches!(result, Err(StoreError::Busy))).count();
+    // Seven or eight wait, and the writer may have taken as many before.
+    assert!((14..=23).contains(&busy), "{results:?}");
+    assert!(results.iter().all(Result::is_err));
+    other.execute_batch("rollback").unwrap();
+    ready(&store, Duration::from_secs(1)).await;
+    // What was refused is not counted for ever.
+    assert!(matches!(store.record_event(event("e-1", "{}")).await, Ok(Recorded::New(_))));
+}
+
+#[tokio::test]
 async fn operations_get_their_share_of_a_flood_of_events() {
     const FLOOD: usize = 6_000;
     let folder = tempfile::tempdir().unwrap();
