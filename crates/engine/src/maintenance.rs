@@ -72,6 +72,12 @@ impl Maintenance {
                 "leases of {} jobs ended; they are tried again", progress.returned
             );
         }
+        if progress.dead > 0 {
+            warn!(
+                count = progress.dead,
+                "{} jobs became dead letters: none of their attempts ever ended", progress.dead
+            );
+        }
         if progress.unknown > 0 {
             warn!(count = progress.unknown, "{} messages may or may not have been sent", progress.unknown);
         }

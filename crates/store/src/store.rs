@@ -68,6 +68,8 @@ pub enum SendDecision {
 pub struct Progress {
     /// Jobs that went back to `waiting`.
     pub returned: u32,
+    /// Jobs that were given up, because no attempt of theirs ever ended.
+    pub dead: u32,
     /// Sends that became `unknown`.
     pub unknown: u32,
 }
@@ -189,7 +191,8 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
     /// Returns claimed jobs untried (shutdown): `running` to `waiting`, due at once, the attempt not counted.
     async fn release(&self, jobs: Vec<(JobId, i64)>) -> Result<(), StoreError>;
-    /// Clears up leases that ended before `now`: `running` becomes `waiting`, `sending` becomes `unknown`.
+    /// Clears up leases that ended before `now`: `running` becomes `waiting`, `sending` becomes `unknown`. The first five
+    /// lost leases of a job do not count against its schedule; with the twentieth it becomes a dead letter.
     async fn expire_leases(&self, now: Timestamp) -> Result<Progress, StoreError>;
     /// At start-up, when no other process can hold a lease: clears up all of them.
     async fn recover_leases(&self, now: Timestamp) -> Result<Progress, StoreError>;

@@ -174,7 +174,8 @@ create table jobs (
     from_number text,               -- of `request`, for the reply guard
     to_number text,
     attempts integer not null default 0,            -- tries begun and not given back untried
-    schedule_attempts integer not null default 0,   -- the same since made or retried by hand, less lost leases
+    schedule_attempts integer not null default 0,   -- the same since made or retried by hand, less the first lost leases
+    lost_leases integer not null default 0,         -- since made or retried by hand
     due_at integer not null,
     claim_at integer not null,      -- `due_at`, or never while an earlier job of an ordered conversation blocks it
     lease_until integer,

@@ -60,7 +60,7 @@ fn change(
         return Ok(());
     }
     job.due(connection, now)?;
-    execute(connection, "update jobs set schedule_attempts = 0 where id = ?1", [job.id.0])?;
+    execute(connection, "update jobs set schedule_attempts = 0, lost_leases = 0 where id = ?1", [job.id.0])?;
     job.destination.as_deref().map_or(Ok(()), |name| note_retry(connection, name, now))
 }
 

@@ -1,7 +1,8 @@
 //! Claims due jobs under a lease, and clears up leases that are over.
 //!
 //! `attempts` counts tries begun: a claim adds one, a release takes it back, a lost lease leaves it. The place in the
-//! schedule is given back in both cases, so that restarts do not use it up. A fencing token changes with each claim and
+//! schedule is given back in both cases, so that restarts do not use it up; but only so many times, for a job may be what
+//! stops the gateway, and must come to an end. A fencing token changes with each claim and
 //! wherever a running job goes back without an outcome.
 
 use bytes::Bytes;
@@ -17,6 +18,11 @@ use crate::store::{Claim, ClaimLane, Progress};
 
 // Jobs looked at in one claim of an ordered lane. Those found blocked are not looked at again until they are unblocked.
 const LOOKED_AT: u32 = 256;
+
+// Restarts and crashes that are not the job's fault come in small numbers.
+const LEASES_FORGIVEN: i64 = 5;
+// A job that has ended no attempt by then never will.
+const LEASES_LOST: i64 = 20;
 
 /// Claims due jobs of each lane.
 pub(super) fn claim_due(connection: &Connection, claim: &Claim) -> Result<Vec<ClaimedJob>, Failure> {
@@ -201,8 +207,17 @@ fn lose_leases(connection: &Connection, ids: Vec<i64>, now: Timestamp) -> Result
                 job.follow(connection, Transition::LoseLease, Some(reason), now)?;
                 progress.unknown += 1;
             }
+            _ if job.lost_leases + 1 >= LEASES_LOST => {
+                let reason =
+                    format!("gave up: the lease ran out {LEASES_LOST} times before an attempt ended");
+                job.follow(connection, Transition::GiveUp, Some(&reason), now)?;
+                count_lost_lease(connection, &job)?;
+                progress.dead += 1;
+            }
             _ => {
-                return_to_queue(connection, &job, now)?;
+                let reason = "the lease ran out before the attempt ended";
+                job.follow(connection, Transition::LoseLease, Some(reason), now)?;
+                count_lost_lease(connection, &job)?;
                 progress.returned += 1;
             }
         }
@@ -210,10 +225,11 @@ fn lose_leases(connection: &Connection, ids: Vec<i64>, now: Timestamp) -> Result
     Ok(progress)
 }
 
-fn return_to_queue(connection: &Connection, job: &Standing, now: Timestamp) -> Result<(), Failure> {
-    job.follow(connection, Transition::LoseLease, Some("the lease ran out before the attempt ended"), now)?;
-    let sql = "update jobs set fence = fence + 1, schedule_attempts = schedule_attempts - 1 where id = ?1";
-    execute(connection, sql, [job.id.0])?;
+fn count_lost_lease(connection: &Connection, job: &Standing) -> Result<(), Failure> {
+    let given_back = i64::from(job.lost_leases < LEASES_FORGIVEN);
+    let sql = "update jobs set fence = fence + 1, lost_leases = lost_leases + 1, \
+        schedule_attempts = schedule_attempts - ?2 where id = ?1";
+    execute(connection, sql, [job.id.0, given_back])?;
     Ok(())
 }
 

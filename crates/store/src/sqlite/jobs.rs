@@ -144,6 +144,7 @@ pub(super) struct Standing {
     pub(super) kind: JobKind,
     pub(super) state: JobState,
     pub(super) fence: i64,
+    pub(super) lost_leases: i64,
     pub(super) lane: String,
     pub(super) destination: Option<String>,
     pub(super) conversation_id: Option<i64>,
@@ -158,7 +159,7 @@ pub(super) struct Standing {
 impl Standing {
     /// How a job stands.
     pub(super) fn of(connection: &Connection, id: JobId) -> Result<Option<Self>, Failure> {
-        let sql = "select kind, state, fence, lane, destination, conversation_id, event_seq, message_id, \
+        let sql = "select kind, state, fence, lost_leases, lane, destination, conversation_id, event_seq, message_id, \
             sent_message_id, media_position, rule, request from jobs where id = ?1";
         first(connection, sql, [id.0], |row| {
             named("jobs", id.0, Self::decode(row, id).map_err(Failure::from))
@@ -171,6 +172,7 @@ impl Standing {
             kind: word(row, "kind")?,
             state: word(row, "state")?,
             fence: row.get("fence")?,
+            lost_leases: row.get("lost_leases")?,
             lane: row.get("lane")?,
             destination: row.get("destination")?,
             conversation_id: row.get("conversation_id")?,

@@ -32,6 +32,7 @@ macro_rules! conformance {
             claiming: a_job_has_one_owner_at_a_time;
             claiming: an_old_token_is_refused;
             claiming: an_expired_lease_returns_the_job;
+            claiming: a_job_that_always_loses_its_lease_becomes_a_dead_letter;
             claiming: a_released_job_was_not_tried;
             claiming: the_oldest_due_job_comes_first;
             claiming: a_paused_destination_gives_nothing;

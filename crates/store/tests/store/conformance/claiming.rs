@@ -43,6 +43,26 @@ pub async fn an_expired_lease_returns_the_job(world: World) {
     assert_eq!((again.attempt, again.schedule_attempt), (2, 1));
 }
 
+pub async fn a_job_that_always_loses_its_lease_becomes_a_dead_letter(world: World) {
+    world.pile_up(1).await;
+    let mut places = Vec::new();
+    for round in 0..20 {
+        let job = world.claim_one(crm(), round * 100).await;
+        places.push(job.schedule_attempt);
+        let progress = world.expire_leases(at(round * 100 + 31)).await.unwrap();
+        assert_eq!((progress.returned, progress.dead), if round < 19 { (1, 0) } else { (0, 1) });
+    }
+    assert_eq!(places[..7], [1, 1, 1, 1, 1, 1, 2]);
+    let dead = world.jobs(<_>::default(), <_>::default()).await.unwrap().data.remove(0);
+    assert_eq!((dead.state, dead.finished_at), (JobState::Dead, Some(at(1_931))));
+    assert!(dead.last_error.unwrap().contains("the lease ran out 20 times"));
+    // A person may have repaired what it was; then all is as at first.
+    world.change_job(dead.id, BulkAction::Retry, at(2_000)).await.unwrap();
+    world.claim_one(crm(), 2_000).await;
+    assert_eq!(world.recover_leases(at(2_001)).await.unwrap().returned, 1);
+    assert_eq!(world.claim_one(crm(), 2_002).await.schedule_attempt, 1);
+}
+
 pub async fn a_released_job_was_not_tried(world: World) {
     world.pile_up(1).await;
     let job = world.claim_one(crm(), 0).await;
