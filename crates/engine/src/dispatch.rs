@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inlet_domain::{ClaimedJob, Clock, Timestamp};
-use inlet_store::{Claim, Store, StoreError};
+use inlet_store::{Claim, DestinationSwitch, Store, StoreError};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -121,15 +121,15 @@ impl Dispatcher {
             return;
         }
         *read_at = Some(Instant::now());
-        let states = match self.store.destination_states().await {
-            Ok(states) => states,
+        let switches = match self.store.destination_switches().await {
+            Ok(switches) => switches,
             Err(error) => {
                 warn!(%error, "cannot read the states of destinations: {error}");
                 return;
             }
         };
-        for (name, state) in states {
-            let Some(retried_at) = state.retried_at else { continue };
+        for DestinationSwitch { name, retried_at, .. } in switches {
+            let Some(retried_at) = retried_at else { continue };
             if self.lanes.retried(&name, retried_at) == Some(false) {
                 info!(destination = %name, "{name} is tried again as a person asked");
                 self.metrics.breaker_open.get_or_create(&DestinationLabel { destination: name }).set(0);

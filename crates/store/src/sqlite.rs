@@ -48,8 +48,8 @@ use self::readers::Readers;
 use self::writer::{Shared, Writer};
 use crate::error::StoreError;
 use crate::store::{
-    BulkAction, BulkResult, Claim, Happening, Progress, RouteBatch, SendDecision, StatsRow, Store,
-    StreamPosition,
+    BulkAction, BulkResult, Claim, DestinationSwitch, Happening, Progress, RouteBatch, SendDecision,
+    StatsRow, Store, StreamPosition,
 };
 
 /// Called once when an fsync failed or the database file vanished: no acknowledgement may follow; end the process.
@@ -302,6 +302,10 @@ impl Store for SqliteStore {
 
     async fn destination_states(&self) -> Result<Vec<(String, DestinationState)>, StoreError> {
         self.read(counts::destination_states).await
+    }
+
+    async fn destination_switches(&self) -> Result<Vec<DestinationSwitch>, StoreError> {
+        self.read(counts::destination_switches).await
     }
 
     async fn count_replay(&self, replay: &NewReplay, events: &[String]) -> Result<i64, StoreError> {

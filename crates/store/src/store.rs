@@ -139,6 +139,19 @@ pub struct StatsRow {
     pub oldest_at: Option<Timestamp>,
 }
 
+/// What people and answers have set at a destination.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DestinationSwitch {
+    /// Its name.
+    pub name: String,
+    /// Since when it is paused.
+    pub paused_at: Option<Timestamp>,
+    /// Why.
+    pub paused_reason: Option<String>,
+    /// When a person last asked for a retry.
+    pub retried_at: Option<Timestamp>,
+}
+
 /// Everything Inlet keeps but the bytes of media.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -234,6 +247,9 @@ pub trait Store: Send + Sync {
     async fn resume_destination(&self, name: &str, now: Timestamp) -> Result<bool, StoreError>;
     /// The state of every destination that is paused, was retried or has jobs, by name.
     async fn destination_states(&self) -> Result<Vec<(String, DestinationState)>, StoreError>;
+    /// The same without what has to be counted: cheap, however many jobs there are. Only destinations that were ever
+    /// paused or retried.
+    async fn destination_switches(&self) -> Result<Vec<DestinationSwitch>, StoreError>;
     /// How many events a replay would hand on to a destination that takes these types of event (all, when there are
     /// none): an upper bound where the destination has a condition. May read for a while, and keeps nobody waiting.
     async fn count_replay(&self, replay: &NewReplay, events: &[String]) -> Result<i64, StoreError>;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use inlet_domain::*;
 use inlet_store::{
-    BulkAction, BulkResult, Claim, Happening, Progress, RouteBatch, SendDecision, SqliteStore, StatsRow,
-    Store, StoreError, StreamPosition,
+    BulkAction, BulkResult, Claim, DestinationSwitch, Happening, Progress, RouteBatch, SendDecision,
+    SqliteStore, StatsRow, Store, StoreError, StreamPosition,
 };
 use tokio::sync::{Notify, watch};
 
@@ -211,6 +211,7 @@ mortal! {
     reads {
         fn next_due() -> Option<Timestamp>;
         fn destination_states() -> Vec<(String, DestinationState)>;
+        fn destination_switches() -> Vec<DestinationSwitch>;
         fn count_replay(replay: &NewReplay, events: &[String]) -> i64;
         fn setting(key: &str) -> Option<Vec<u8>>;
         fn events(filter: EventFilter, page: PageRequest) -> Page<Event>;

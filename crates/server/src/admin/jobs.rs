@@ -84,9 +84,9 @@ pub(super) async fn mark_held<'a>(state: &AdminState, jobs: impl Iterator<Item =
     if waiting.is_empty() {
         return Ok(());
     }
-    let states = state.store.destination_states().await?;
-    let paused: HashSet<String> =
-        states.into_iter().filter(|(_, state)| state.paused_at.is_some()).map(|(name, _)| name).collect();
+    let switches = state.store.destination_switches().await?;
+    let paused = switches.into_iter().filter(|switch| switch.paused_at.is_some());
+    let paused: HashSet<String> = paused.map(|switch| switch.name).collect();
     for job in waiting {
         let holds = |name: &String| paused.contains(name) || state.destination(name).is_none();
         job.held = job.destination.as_ref().is_some_and(holds);

@@ -192,6 +192,10 @@ impl Store for FakeStore {
         Ok(Vec::new())
     }
 
+    async fn destination_switches(&self) -> Result<Vec<DestinationSwitch>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn count_replay(&self, _: &NewReplay, _: &[String]) -> Result<i64, StoreError> {
         unimplemented!()
     }

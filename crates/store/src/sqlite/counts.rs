@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::failure::Failure;
 use super::rows::{all, first, named, optional_time, value, word};
-use crate::store::StatsRow;
+use crate::store::{DestinationSwitch, StatsRow};
 
 const STATS: &str = "select kind, destination, state, count(*) as jobs, min(id) as oldest from jobs \
     group by kind, destination, state";
@@ -34,21 +34,27 @@ fn made_at(connection: &Connection, job: Option<i64>) -> Result<Option<Timestamp
     Ok(first(connection, sql, [job], |row| Ok(row.get(0)?))?.map(Timestamp::from_micros))
 }
 
+/// What was ever set at a destination.
+pub(super) fn destination_switches(connection: &Connection) -> Result<Vec<DestinationSwitch>, Failure> {
+    let sql = "select name, paused_at, paused_reason, retried_at from destinations order by name";
+    all(connection, sql, [], |row| {
+        Ok(DestinationSwitch {
+            name: row.get("name")?,
+            paused_at: optional_time(row, "paused_at")?,
+            paused_reason: row.get("paused_reason")?,
+            retried_at: optional_time(row, "retried_at")?,
+        })
+    })
+}
+
 /// Every destination that is paused, was retried or has jobs.
 pub(super) fn destination_states(
     connection: &Connection,
 ) -> Result<Vec<(String, DestinationState)>, Failure> {
     let mut states = BTreeMap::new();
-    let sql = "select name, paused_at, paused_reason, retried_at from destinations";
-    for (name, state) in all(connection, sql, [], |row| {
-        let state = DestinationState {
-            paused_at: optional_time(row, "paused_at")?,
-            paused_reason: row.get("paused_reason")?,
-            retried_at: optional_time(row, "retried_at")?,
-            ..DestinationState::default()
-        };
-        Ok((row.get::<_, String>("name")?, state))
-    })? {
+    for DestinationSwitch { name, paused_at, paused_reason, retried_at } in destination_switches(connection)?
+    {
+        let state = DestinationState { paused_at, paused_reason, retried_at, ..DestinationState::default() };
         states.insert(name, state);
     }
     for name in with_jobs(connection)? {

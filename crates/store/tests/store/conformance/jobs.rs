@@ -1,7 +1,7 @@
 //! Promises about outcomes, dead letters, attachments and what people do to jobs.
 
 use inlet_domain::{JobFilter, JobId, JobKind, JobState, Lane, MediaState, Outcome, StoredMedia, Timestamp};
-use inlet_store::{BulkAction, BulkResult};
+use inlet_store::{BulkAction, BulkResult, DestinationSwitch};
 
 use super::world::{World, at, crm, inbound_mms};
 
@@ -131,6 +131,15 @@ pub async fn a_resumed_destination_is_tried_now(world: World) {
     assert_eq!(retried_at(&world).await, Some(at(1)));
     assert!(!world.resume_destination("crm", at(2)).await.unwrap());
     assert_eq!(retried_at(&world).await, Some(at(2)));
+    world.pause_destination("crm", "again", at(3)).await.unwrap();
+    world.enqueue_test("other", at(4)).await.unwrap();
+    let switch = DestinationSwitch {
+        name: "crm".to_owned(),
+        paused_at: Some(at(3)),
+        paused_reason: Some("again".to_owned()),
+        retried_at: Some(at(2)),
+    };
+    assert_eq!(world.destination_switches().await.unwrap(), [switch]);
 }
 
 pub async fn an_archived_attachment_is_seen_at_its_message(world: World) {
