@@ -33,6 +33,8 @@ pub struct EngineConfig {
     pub poll: Duration,
     /// How long a claimed job is ours. Stretched where a configured timeout would not fit in.
     pub lease: Duration,
+    /// How long, at most, a due job of a destination that keeps failing waits for its turn.
+    pub breaker_pause_max: Duration,
     /// How long finished jobs are kept; `None` for ever.
     pub keep_jobs: Option<Duration>,
 }

@@ -95,9 +95,18 @@ impl Dispatcher {
             let claim = Claim { lanes: free.lanes, now, lease: self.lease };
             self.start(self.store.claim_due(claim).await?).await;
         }
-        // Work that is due already waits for a slot or a probe; both wake us.
-        let next_due = self.store.next_due().await?.filter(|due_at| *due_at > now);
-        Ok(next_due.into_iter().chain(free.next_probe_at).min())
+        let longest_pause = self.lanes.breaker_pause_max();
+        if !free.overdue.is_empty() {
+            // The same claim as of a moment ago: what was due then, under a lease that ends as any other.
+            let lease = self.lease.saturating_add(longest_pause);
+            let claim = Claim { lanes: free.overdue, now: now.before(longest_pause), lease };
+            self.start(self.store.claim_due(claim).await?).await;
+        }
+        // Work that is due already waits for a slot, a probe, or until it is overdue; the first two wake us.
+        let next_due = self.store.next_due().await?;
+        let next_overdue = next_due.map(|due_at| due_at.after(longest_pause));
+        let next = next_due.into_iter().chain(next_overdue).chain(free.next_probe_at);
+        Ok(next.filter(|at| *at > now).min())
     }
 
     async fn start(&self, jobs: Vec<ClaimedJob>) {

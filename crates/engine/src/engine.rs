@@ -230,7 +230,7 @@ impl Parts {
 }
 
 fn lanes(config: &EngineConfig) -> Lanes {
-    let lanes = Lanes::new();
+    let lanes = Lanes::new(config.breaker_pause_max);
     for (destination, _) in &config.destinations {
         let lane = Lane::Destination(destination.name.clone());
         lanes.add(lane, destination.concurrency, destination.ordered);

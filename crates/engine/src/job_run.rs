@@ -126,7 +126,7 @@ impl JobRunner {
     async fn record(&self, job: &ClaimedJob, started_at: Timestamp, report: Report) {
         let finished_at = self.clock.now();
         self.count(job, &report, finished_at.since(started_at));
-        self.tell_breaker(job, report.succeeded(), finished_at);
+        self.tell_breaker(job, &report, finished_at);
         let attempt = Attempt {
             number: job.attempt,
             started_at,
@@ -182,8 +182,17 @@ impl JobRunner {
         self.metrics.attempt_seconds.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
     }
 
-    fn tell_breaker(&self, job: &ClaimedJob, succeeded: bool, now: Timestamp) {
-        let Some(is_open) = self.lanes.report(&job.lane, succeeded, now) else { return };
+    fn tell_breaker(&self, job: &ClaimedJob, report: &Report, now: Timestamp) {
+        let due_again_at = match report.outcome {
+            Outcome::Retry { due_at } => Some(due_at),
+            _ => None,
+        };
+        let changed = if report.succeeded() {
+            self.lanes.succeeded(&job.lane)
+        } else {
+            self.lanes.failed(&job.lane, now, due_again_at)
+        };
+        let Some(is_open) = changed else { return };
         let name = destination(job).unwrap_or_default();
         let label = DestinationLabel { destination: name.to_owned() };
         self.metrics.breaker_open.get_or_create(&label).set(is_open.into());

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use inlet_domain::{Lane, Timestamp};
 use inlet_store::ClaimLane;
@@ -13,6 +14,7 @@ use crate::breaker::Breaker;
 pub(crate) struct Lanes {
     // Guards counters only; held for a few instructions, never across an await.
     states: Mutex<HashMap<Lane, LaneState>>,
+    breaker_pause_max: Duration,
     freed: Notify,
 }
 
@@ -27,28 +29,41 @@ struct LaneState {
 /// What may be claimed now, and when a breaker will allow more.
 pub(crate) struct FreeSlots {
     pub(crate) lanes: Vec<ClaimLane>,
+    /// Lanes under an open breaker, for jobs that have been due for `breaker_pause_max` or longer.
+    pub(crate) overdue: Vec<ClaimLane>,
     pub(crate) next_probe_at: Option<Timestamp>,
 }
 
 impl Lanes {
-    pub(crate) fn new() -> Self {
-        Self { states: Mutex::default(), freed: Notify::new() }
+    pub(crate) fn new(breaker_pause_max: Duration) -> Self {
+        Self { states: Mutex::default(), breaker_pause_max, freed: Notify::new() }
+    }
+
+    pub(crate) fn breaker_pause_max(&self) -> Duration {
+        self.breaker_pause_max
     }
 
     pub(crate) fn add(&self, lane: Lane, concurrency: u32, ordered: bool) {
-        let breaker = matches!(lane, Lane::Destination(_)).then(Breaker::default);
+        let breaker = matches!(lane, Lane::Destination(_)).then(|| Breaker::new(self.breaker_pause_max));
         let state = LaneState { concurrency: concurrency.max(1), ordered, running: 0, breaker };
         self.states().insert(lane, state);
     }
 
     pub(crate) fn free(&self, now: Timestamp) -> FreeSlots {
         let states = self.states();
-        let lanes = states.iter().filter_map(|(lane, state)| {
-            let limit = state.free(now);
-            (limit > 0).then(|| ClaimLane { lane: lane.clone(), limit, ordered: state.ordered })
-        });
+        let claims = |limit: fn(&LaneState, Timestamp) -> u32| {
+            let claim = |(lane, state): (&Lane, &LaneState)| {
+                let limit = limit(state, now);
+                (limit > 0).then(|| ClaimLane { lane: lane.clone(), limit, ordered: state.ordered })
+            };
+            states.iter().filter_map(claim).collect()
+        };
         let probes = states.values().filter_map(|state| state.breaker.as_ref()?.probe_at());
-        FreeSlots { lanes: lanes.collect(), next_probe_at: probes.filter(|at| *at > now).min() }
+        FreeSlots {
+            lanes: claims(LaneState::free),
+            overdue: claims(LaneState::free_for_overdue),
+            next_probe_at: probes.filter(|at| *at > now).min(),
+        }
     }
 
     /// Takes a slot until the returned guard is dropped.
@@ -64,9 +79,20 @@ impl Lanes {
         self.freed.notified().await;
     }
 
-    /// Tells the lane's breaker how an attempt went. Returns whether it is open, where that has changed.
-    pub(crate) fn report(&self, lane: &Lane, succeeded: bool, now: Timestamp) -> Option<bool> {
-        self.change_breaker(lane, |breaker| if succeeded { breaker.succeeded() } else { breaker.failed(now) })
+    /// Tells the lane's breaker of a success. Returns whether it is open, where that has changed.
+    pub(crate) fn succeeded(&self, lane: &Lane) -> Option<bool> {
+        self.change_breaker(lane, Breaker::succeeded)
+    }
+
+    /// Tells the lane's breaker of a failure, and when its job is due again. Returns whether it is open, where that has
+    /// changed.
+    pub(crate) fn failed(
+        &self,
+        lane: &Lane,
+        now: Timestamp,
+        due_again_at: Option<Timestamp>,
+    ) -> Option<bool> {
+        self.change_breaker(lane, |breaker| breaker.failed(now, due_again_at))
     }
 
     /// Tells a destination's breaker when a person last asked for a retry. Returns whether it is open, where that has
@@ -100,6 +126,11 @@ impl LaneState {
             None => self.concurrency.saturating_sub(self.running),
         }
     }
+
+    fn free_for_overdue(&self, now: Timestamp) -> u32 {
+        let breaker = self.breaker.as_ref();
+        breaker.map_or(0, |breaker| breaker.allows_overdue(self.running, self.concurrency, now))
+    }
 }
 
 /// A taken slot; dropping it frees it and wakes the dispatcher.
@@ -129,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_full_lane_is_not_claimed_for_and_a_freed_slot_is() {
-        let lanes = Arc::new(Lanes::new());
+        let lanes = Arc::new(Lanes::new(Duration::from_secs(60)));
         let now = Timestamp::default();
         lanes.add(Lane::Destination("a".into()), 1, false);
         lanes.add(Lane::Media, 2, false);
@@ -141,10 +172,10 @@ mod tests {
 
     #[test]
     fn an_open_breaker_says_when_it_allows_a_probe() {
-        let lanes = Lanes::new();
+        let lanes = Lanes::new(Duration::from_secs(60));
         let (lane, now) = (Lane::Destination("a".into()), Timestamp::from_seconds(9));
         lanes.add(lane.clone(), 4, false);
-        let changes: Vec<_> = (0..5).filter_map(|_| lanes.report(&lane, false, now)).collect();
+        let changes: Vec<_> = (0..5).filter_map(|_| lanes.failed(&lane, now, None)).collect();
         assert_eq!(changes, [true]);
         assert_eq!(limits(&lanes, now), []);
         assert_eq!(lanes.free(now).next_probe_at, Some(Timestamp::from_seconds(10)));

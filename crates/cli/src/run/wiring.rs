@@ -26,6 +26,9 @@ const SEND_RETRY: [Duration; 5] = [
 ];
 const POLL: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(60);
+const BREAKER_PAUSE: Duration = Duration::from_secs(60);
+// Somebody watches, and the schedule of `dev` is a matter of seconds.
+const BREAKER_PAUSE_DEV: Duration = Duration::from_secs(1);
 
 // The budget that the documentation promises: three replies to a pair in ten minutes.
 const PAIR_BUDGET: i64 = 3;
@@ -105,6 +108,7 @@ impl Wiring {
             guard: self.guard(),
             poll: POLL,
             lease: LEASE,
+            breaker_pause_max: if self.dev.is_some() { BREAKER_PAUSE_DEV } else { BREAKER_PAUSE },
             keep_jobs: config.keep_jobs,
         }
     }

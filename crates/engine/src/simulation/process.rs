@@ -101,7 +101,7 @@ impl Process {
         let store =
             Arc::new(MortalStore { inner: open(around.folder.path()).await, fate: Arc::clone(&fate) });
         let blobs = Blobs::open(around.folder.path().join("media").to_str().unwrap()).unwrap();
-        let lanes = Arc::new(Lanes::new());
+        let lanes = Arc::new(Lanes::new(Duration::from_secs(60)));
         lane_names().into_iter().for_each(|lane| lanes.add(lane, 4, false));
         around.outside.serve(Arc::clone(&fate));
         let runner = runner(around, &store, &blobs, &lanes);

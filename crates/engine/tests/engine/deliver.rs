@@ -203,6 +203,58 @@ async fn a_failing_destination_gets_one_probe_at_a_time_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_dead_destination_uses_up_its_schedule_in_time_however_many_jobs_it_has() {
+    let stub = Stub::answering(500).await;
+    let retry = schedule(&["0s", "2s", "3s"]);
+    let failing = inlet_domain::Destination { retry, ..destination("crm", stub.url("/")) };
+    let pause = Duration::from_secs(1);
+    let world = World::start(Setup { breaker_pause_max: pause, ..Setup::to(failing) }).await;
+    for number in 0..40 {
+        world.text(&format!("evt-{number}"), "hi").await;
+    }
+    world
+        .eventually("their jobs", async || (world.jobs(JobKind::Deliver).await.len() == 40).then_some(()))
+        .await;
+    for _ in 0..10 {
+        world.clock.advance(pause);
+        world
+            .eventually("a job is tried at most one pause late", async || {
+                let is_late = |due_at: Timestamp| due_at.after(pause) <= world.clock_now();
+                let jobs = world.jobs(JobKind::Deliver).await;
+                jobs.iter().all(|job| job.state.is_final() || !is_late(job.due_at)).then_some(())
+            })
+            .await;
+    }
+    assert!(world.jobs(JobKind::Deliver).await.iter().all(|job| job.state == JobState::Dead));
+}
+
+#[tokio::test]
+async fn a_test_is_tried_at_once_whatever_waits_before_it() {
+    let stub = Stub::answering(500).await;
+    let world = world_with(&stub).await;
+    for number in 0..30 {
+        world.text(&format!("evt-{number}"), "hi").await;
+    }
+    world
+        .eventually("an open breaker", async || {
+            let jobs = world.jobs(JobKind::Deliver).await;
+            let running = jobs.iter().any(|job| job.state == JobState::Running);
+            (jobs.len() == 30 && stub.count() >= 5 && !running).then_some(())
+        })
+        .await;
+    world.store.enqueue_test("crm", world.clock_now()).await.unwrap();
+    world.job_is(JobKind::Test, JobState::Dead, 1).await;
+    stub.react(|_| Reaction::status(200));
+    world.store.enqueue_test("crm", world.clock_now()).await.unwrap();
+    world
+        .eventually("everything flows after the first success", async || {
+            let jobs = world.jobs(JobKind::Deliver).await;
+            jobs.iter().filter(|job| job.attempts == 0).count().eq(&0).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn a_test_is_marked_signed_and_tried_once() {
     let stub = Stub::answering(200).await;
     let world = world_with(&stub).await;

@@ -71,6 +71,7 @@ pub struct Setup {
     pub media_retry: RetrySchedule,
     pub send_timeout: Duration,
     pub send_retry: RetrySchedule,
+    pub breaker_pause_max: Duration,
 }
 
 impl Default for Setup {
@@ -87,6 +88,7 @@ impl Default for Setup {
             media_retry: schedule(&["0s", "5s", "5m", "30m"]),
             send_timeout: Duration::from_secs(10),
             send_retry: schedule(&["0s", "10s", "1m"]),
+            breaker_pause_max: Duration::from_secs(60),
         }
     }
 }
@@ -131,6 +133,7 @@ impl Setup {
             },
             poll: Duration::from_millis(20),
             lease: Duration::from_secs(60),
+            breaker_pause_max: self.breaker_pause_max,
             keep_jobs: None,
         }
     }

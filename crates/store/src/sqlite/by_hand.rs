@@ -18,8 +18,11 @@ pub(super) fn enqueue_test(
     now: Timestamp,
 ) -> Result<JobId, Failure> {
     let lane = Lane::Destination(destination.to_owned());
-    let made = NewRow::new(JobKind::Test, &lane, now).insert(connection)?;
-    Ok(made.expect("no unique key covers tests"))
+    let made =
+        NewRow::new(JobKind::Test, &lane, now).insert(connection)?.expect("no unique key covers tests");
+    // Somebody waits for its answer, so it is claimed before everything else that its lane holds.
+    execute(connection, "update jobs set claim_at = 0 where id = ?1", [made.0])?;
+    Ok(made)
 }
 
 /// Retries or discards one job.
