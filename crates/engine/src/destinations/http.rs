@@ -106,11 +106,11 @@ async fn conclude(answer: Answer, delivery: &Delivery) -> Result<Ack, DeliveryFa
     }
     let kind = match status {
         StatusCode::GONE => FailureKind::Gone,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+        // With whatever status it comes: the other side knows best when to come back.
+        _ => {
             let wish = answer.header(RETRY_AFTER).and_then(|value| retry_after(value, delivery.now));
             FailureKind::Retry { retry_after: wish }
         }
-        _ => FailureKind::Retry { retry_after: None },
     };
     let error = describe(status, &answer);
     let response = answer.excerpt(BODY_PATIENCE).await;
