@@ -19,7 +19,7 @@ use crate::outbound::{Answer, Body, Outbound, OutboundError, Outgoing, Policy};
 use crate::report::{Report, after_failure, chain};
 
 const MAX_REDIRECTS: usize = 5;
-// Telnyx keeps attachments for 30 days and answers 404 or 403 afterwards; a fresh one may appear late.
+// Telnyx keeps attachments for 30 days and answers 404 afterwards; a fresh one may appear late.
 const POINTLESS_AFTER: i64 = 3;
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
@@ -93,10 +93,8 @@ impl FetchError {
 }
 
 fn is_gone(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE
-    )
+    // Not 401 and 403: those pass once the key is put right.
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
 }
 
 /// The handler of `fetch_media` jobs.

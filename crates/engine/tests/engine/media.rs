@@ -131,7 +131,7 @@ async fn a_digest_that_cannot_be_one_is_not_checked() {
 
 #[tokio::test]
 async fn what_is_gone_is_given_up_after_three_tries() {
-    for status in [403, 404, 410] {
+    for status in [404, 410] {
         let stub = Stub::answering(status).await;
         let world = world_trusting(&stub).await;
         receive(&world, json!({"url": stub.url("/a")})).await;
@@ -141,6 +141,20 @@ async fn what_is_gone_is_given_up_after_three_tries() {
         }
         let job = fetch_is(&world, JobState::Dead, 3).await;
         assert!(job.last_error.unwrap().contains(&status.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_key_follows_the_schedule_because_it_can_be_put_right() {
+    for status in [401, 403] {
+        let stub = Stub::answering(status).await;
+        let world = world_trusting(&stub).await;
+        receive(&world, json!({"url": stub.url("/a")})).await;
+        for attempt in 1..4 {
+            fetch_is(&world, JobState::Waiting, attempt).await;
+            world.advance_to_retry(JobKind::FetchMedia).await;
+        }
+        fetch_is(&world, JobState::Dead, 4).await;
     }
 }
 
