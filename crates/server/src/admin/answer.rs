@@ -33,6 +33,7 @@ pub(super) enum Code {
     BodyTooLong,
     JobState,
     ReplayState,
+    DestinationPaused,
     TooManyFollowers,
     NotReady,
     StoreUnavailable,
@@ -53,6 +54,7 @@ impl Code {
             Self::BodyTooLong => "body_too_long",
             Self::JobState => "job_state",
             Self::ReplayState => "replay_state",
+            Self::DestinationPaused => "destination_paused",
             Self::TooManyFollowers => "too_many_followers",
             Self::NotReady => "not_ready",
             Self::StoreUnavailable => "store_unavailable",
@@ -67,7 +69,7 @@ impl Code {
             Self::HostNotAllowed | Self::CrossOrigin => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::JobState | Self::ReplayState => StatusCode::CONFLICT,
+            Self::JobState | Self::ReplayState | Self::DestinationPaused => StatusCode::CONFLICT,
             Self::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooManyFollowers | Self::NotReady | Self::StoreUnavailable => {
                 StatusCode::SERVICE_UNAVAILABLE

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::answer::{Answer, ApiError};
+use super::answer::{Answer, ApiError, Code};
 use super::body::JsonBody;
 use super::query::{List, Name, NoFilter, NoQuery};
 use super::state::{AdminState, Shared};
@@ -52,12 +52,19 @@ pub(super) async fn one(
     Ok(Json(DestinationWithSecret { status, secret: secret.map(|secret| secret.expose_secret().to_owned()) }))
 }
 
+/// Hands over a sample. Its job would wait unseen at a paused destination, so that is refused.
 pub(super) async fn test(
     State(state): State<Shared>,
     name: Name,
     _: NoQuery,
 ) -> Answer<(StatusCode, Json<Value>)> {
     let destination = configured(&state, &name.0)?;
+    if find(&state, &name).await?.paused {
+        let name = &destination.name;
+        let detail =
+            format!("destination `{name}` is paused; resume it first: `inlet destinations resume {name}`");
+        return Err(ApiError::new(Code::DestinationPaused, detail));
+    }
     let job_id = state.store.enqueue_test(&destination.name, state.clock.now()).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "job_id": job_id }))))
 }

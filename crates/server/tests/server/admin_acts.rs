@@ -269,6 +269,17 @@ async fn a_test_makes_a_job_for_a_configured_destination_only() {
 }
 
 #[tokio::test]
+async fn a_test_of_a_paused_destination_is_refused_with_the_remedy() {
+    let gateway = Gateway::start().await;
+    gateway.post("/api/v1/destinations/crm/pause", "").await;
+    let reply = gateway.post("/api/v1/destinations/crm/test", "").await;
+    assert_eq!((reply.status, reply.code().as_str()), (409, "destination_paused"));
+    assert!(reply.text.contains("inlet destinations resume crm"), "{}", reply.text);
+    gateway.post("/api/v1/destinations/crm/resume", "").await;
+    assert_eq!(gateway.post("/api/v1/destinations/crm/test", "").await.status, 202);
+}
+
+#[tokio::test]
 async fn a_replay_is_counted_started_and_cancelled() {
     let gateway = Gateway::start().await;
     gateway.text(1, "Hello").await;
