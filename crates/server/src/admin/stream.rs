@@ -137,6 +137,10 @@ impl Follower {
             if let Some(entry) = self.entries.pop_front() {
                 return Some((Ok(entry), self));
             }
+            // However much it still lacks: it resumes at the next start.
+            if self.state.stop.is_cancelled() {
+                return None;
+            }
             // Before looking, so that no hint is lost between the look and the wait.
             self.changes.mark_unchanged();
             match self.turn_page().await {

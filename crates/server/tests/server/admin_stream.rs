@@ -88,6 +88,24 @@ async fn followers_are_limited_and_leave_their_place_when_they_hang_up() {
 }
 
 #[tokio::test]
+async fn a_drain_does_not_wait_until_a_follower_has_caught_up() {
+    let gateway = Gateway::start().await;
+    // More than the buffers of a connection hold, so that most of it is still to come when the drain begins.
+    let text = "x".repeat(200_000);
+    for number in 1..=300 {
+        gateway.text(number, &text).await;
+    }
+    let mut wire = gateway.follow("?after=0-0", "").await;
+    wire.read_until(": following").await;
+    let admin = gateway.admin;
+    let drain = tokio::spawn(admin.drain(Duration::from_secs(60)));
+    let told = wire.rest().await;
+    drain.await.unwrap();
+    let events = told.windows(7).filter(|part| part == b"\nevent:").count();
+    assert!(events < 300, "{events}");
+}
+
+#[tokio::test]
 async fn a_drain_ends_streams_at_once() {
     let gateway = Gateway::start().await;
     let mut wire = gateway.follow("", "").await;

@@ -76,6 +76,12 @@ impl Wire {
             .join("\n")
     }
 
+    /// Reads until the other side hangs up.
+    pub async fn rest(mut self) -> Vec<u8> {
+        timeout(PATIENCE, self.stream.read_to_end(&mut self.received)).await.expect("an end").unwrap();
+        self.received
+    }
+
     async fn read_reply(&mut self) -> Option<Reply> {
         loop {
             if let Some((reply, length)) = parse(&self.received) {
