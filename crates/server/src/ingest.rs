@@ -4,6 +4,7 @@ mod body;
 mod checks;
 mod local;
 mod metrics;
+mod outage;
 mod receive;
 mod refusal;
 mod rejections;

@@ -12,7 +12,7 @@ use inlet_domain::{Clock, Entropy, NewRejection, Recorded, RejectionCode, Source
 use inlet_store::Store;
 use inlet_telnyx::{SignatureError, SignatureHeaders, verify};
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::IngestConfig;
 use super::body::{BodyError, BodyReader, Room};
@@ -152,10 +152,13 @@ impl Receiver {
         match timeout_at(deadline, self.store.record_event(event)).await {
             Ok(Ok(recorded)) => Ok(recorded),
             Ok(Err(error)) => {
-                warn!(%error, "cannot store an event; answering 503");
+                self.status.outage.not_stored(&error.to_string());
                 Err(Refusal::Unavailable(Unavailable::from(&error)))
             }
-            Err(_) => Err(Refusal::Unavailable(Unavailable::Deadline)),
+            Err(_) => {
+                self.status.outage.not_stored("no commit within the deadline");
+                Err(Refusal::Unavailable(Unavailable::Deadline))
+            }
         }
     }
 

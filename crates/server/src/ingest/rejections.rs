@@ -1,4 +1,5 @@
-//! Keeps the newest rejections at hand and hands a bounded number of them to the store once a second.
+//! Keeps the newest rejections at hand and hands a bounded number of them to the store once a second, or all of them
+//! to somebody who wants to read.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,6 +7,7 @@ use std::time::Duration;
 
 use inlet_domain::{NewRejection, Rejection};
 use inlet_store::Store;
+use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -22,10 +24,18 @@ const ALARMING_SKEW_SECONDS: u64 = 60;
 const ALARM_EVERY_FLUSHES: u32 = 60;
 
 /// Rejections that are not in the store yet, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RejectionRing {
     // Held for a push or a copy, never across an await.
     waiting: Mutex<Waiting>,
+    // One flush at a time: two would write the same rejections.
+    turn: Semaphore,
+}
+
+impl Default for RejectionRing {
+    fn default() -> Self {
+        Self { waiting: Mutex::default(), turn: Semaphore::new(1) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +73,12 @@ impl RejectionRing {
         waiting.remove(written);
     }
 
+    /// How many have left, and how many will have when those that wait now are gone.
+    fn left(&self) -> (u64, u64) {
+        let waiting = self.waiting();
+        (waiting.removed, waiting.removed + waiting.rejections.len() as u64)
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,25 +111,41 @@ pub(super) async fn keep(status: Arc<IngestStatus>, store: Arc<dyn Store>, stop:
             _ = ticks.tick() => {}
             () = stop.cancelled() => break,
         }
+        status.outage.log();
         flush(&status, store.as_ref()).await;
         watch_clock(&status, flush_number);
     }
+    status.outage.log();
     flush(&status, store.as_ref()).await;
 }
 
-/// Writes the oldest rejections. If the store cannot take them they stay for the next time.
-async fn flush(status: &IngestStatus, store: &dyn Store) {
+/// Writes everything that waits now, for somebody who is about to read it in the store. False if that cannot be.
+pub(super) async fn flush_all(status: &IngestStatus, store: &dyn Store) -> bool {
+    let (_, end) = status.rejections.left();
+    while status.rejections.left().0 < end {
+        if !flush(status, store).await {
+            return false;
+        }
+    }
+    true
+}
+
+/// Writes the oldest rejections. If the store cannot take them they stay for the next time; false then.
+async fn flush(status: &IngestStatus, store: &dyn Store) -> bool {
+    let _turn = status.rejections.turn.acquire().await.expect("it is never closed");
     let (oldest, mark) = status.rejections.oldest();
-    let Some(newest) = oldest.last() else { return };
+    let Some(newest) = oldest.last() else { return true };
     let (count, code) = (oldest.len(), newest.code);
     match timeout(FLUSH_TIMEOUT, store.record_rejections(oldest)).await {
         Ok(Ok(())) => {
             warn!(count, %code, "refused {count} webhook requests, the latest as {code}");
             status.rejections.forget(mark);
+            return true;
         }
         Ok(Err(error)) => warn!(count, %error, "cannot keep rejections yet"),
         Err(_) => warn!(count, "cannot keep rejections yet: the store does not answer"),
     }
+    false
 }
 
 fn watch_clock(status: &IngestStatus, flush_number: u32) {

@@ -3,10 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use inlet_domain::Rejection;
+use inlet_store::Store;
 use inlet_telnyx::PublicKey;
 
 use super::metrics::IngestMetrics;
-use super::rejections::RejectionRing;
+use super::outage::Outage;
+use super::rejections::{self, RejectionRing};
 use super::skew::SkewEstimate;
 
 /// The state of the webhook listener, shared with the admin listener.
@@ -15,6 +17,7 @@ pub struct IngestStatus {
     draining: AtomicBool,
     pub(super) rejections: RejectionRing,
     pub(super) skew: SkewEstimate,
+    pub(super) outage: Outage,
     pub(crate) metrics: IngestMetrics,
 }
 
@@ -31,6 +34,11 @@ impl IngestStatus {
     /// Rejections that are not in the store yet, newest first.
     pub fn fresh_rejections(&self) -> Vec<Rejection> {
         self.rejections.newest_first()
+    }
+
+    /// Hands those rejections to the store, where they can be paged through. False if it cannot take them at present.
+    pub(crate) async fn flush_rejections(&self, store: &dyn Store) -> bool {
+        rejections::flush_all(self, store).await
     }
 
     /// Our clock minus Telnyx's, in seconds, over the latest genuine requests; `None` before the first.

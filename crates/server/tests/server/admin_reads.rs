@@ -3,7 +3,9 @@
 use inlet_domain::{NewRejection, RejectionCode};
 use inlet_store::Store;
 
-use crate::gateway::{Gateway, now};
+use crate::gateway::{Gateway, config, now, open_store};
+use crate::receiver::{World, request, signature};
+use crate::wire::exchange;
 
 #[tokio::test]
 async fn an_answer_carries_its_headers() {
@@ -240,7 +242,7 @@ async fn an_event_is_shown_and_its_bytes_are_given_back_inert() {
 }
 
 #[tokio::test]
-async fn rejections_in_memory_come_before_those_kept() {
+async fn rejections_are_listed_with_their_reasons() {
     let gateway = Gateway::start().await;
     let rejection = |code| NewRejection {
         code,
@@ -265,6 +267,29 @@ async fn rejections_in_memory_come_before_those_kept() {
       "next": null
     }
     "#);
+}
+
+#[tokio::test]
+async fn pages_of_rejections_in_memory_and_kept_ones_skip_and_repeat_nothing() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let store = open_store(&folder).await;
+    let webhooks = World::start(store.clone()).await;
+    let gateway = Gateway::start_on(folder, store, config(None), webhooks.status.clone()).await;
+    for number in 0..130 {
+        let forged = request(&signature(b"a", 0), format!("{number}").as_bytes());
+        exchange(webhooks.address, &forged).await.unwrap();
+    }
+    let (mut ids, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let reply = gateway.get(&format!("/api/v1/rejections?limit=50{cursor}")).await;
+        let page: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+        ids.extend(
+            page["data"].as_array().unwrap().iter().map(|rejection| rejection["id"].as_i64().unwrap()),
+        );
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(ids, (1..=130).rev().collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -89,6 +89,16 @@ impl Gateway {
     pub async fn start_with(config: AdminConfig) -> Self {
         let folder = TempDir::new().unwrap();
         let store = open_store(&folder).await;
+        Self::start_on(folder, store, config, Arc::default()).await
+    }
+
+    /// Starts beside a webhook listener of this status.
+    pub async fn start_on(
+        folder: TempDir,
+        store: Arc<SqliteStore>,
+        config: AdminConfig,
+        ingest: Arc<IngestStatus>,
+    ) -> Self {
         let blobs = Blobs::open(folder.path().join("media").to_str().unwrap()).unwrap();
         let router = Router { destinations: config.destinations.clone(), replies: Vec::new() };
         let admin = Admin::start(
@@ -97,7 +107,7 @@ impl Gateway {
             blobs.clone(),
             Arc::new(StillClock),
             Arc::new(CountingEntropy::default()),
-            Arc::new(IngestStatus::default()),
+            ingest,
             Arc::new(Registry::with_prefix("inlet")),
         );
         let admin = admin.await.unwrap();
