@@ -29,7 +29,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use inlet_domain::{Clock, Destination, Entropy};
+use inlet_domain::{Clock, Destination, Entropy, GuardLimits};
 use inlet_store::{Blobs, Store};
 use prometheus_client::registry::Registry;
 use secrecy::{ExposeSecret, SecretString};
@@ -63,6 +63,8 @@ pub struct AdminConfig {
     pub allowed_hosts: Vec<String>,
     /// Every configured destination.
     pub destinations: Vec<Destination>,
+    /// What the reply guard allows, for `GET replies/guard`.
+    pub guard: Arc<GuardLimits>,
     /// What `GET keys` and `GET destinations/{name}` show.
     pub keys: KeyRing,
 }

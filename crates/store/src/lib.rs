@@ -12,6 +12,6 @@ pub use blobs::{BlobError, Blobs};
 pub use error::StoreError;
 pub use sqlite::{SqliteConfig, SqliteStore};
 pub use store::{
-    BulkAction, BulkResult, Claim, ClaimLane, DestinationSwitch, Happening, Progress, RouteBatch,
+    BulkAction, BulkResult, Claim, ClaimLane, DestinationSwitch, Happening, Progress, ReplyUsage, RouteBatch,
     SendDecision, StatsRow, Store, StreamPosition,
 };

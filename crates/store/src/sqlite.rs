@@ -31,6 +31,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use inlet_domain::{
@@ -48,8 +49,8 @@ use self::readers::Readers;
 use self::writer::{Shared, Writer};
 use crate::error::StoreError;
 use crate::store::{
-    BulkAction, BulkResult, Claim, DestinationSwitch, Happening, Progress, RouteBatch, SendDecision,
-    StatsRow, Store, StreamPosition,
+    BulkAction, BulkResult, Claim, DestinationSwitch, Happening, Progress, ReplyUsage, RouteBatch,
+    SendDecision, StatsRow, Store, StreamPosition,
 };
 
 /// Called once when an fsync failed or the database file vanished: no acknowledgement may follow; end the process.
@@ -398,6 +399,17 @@ impl Store for SqliteStore {
 
     async fn replies(&self, page: PageRequest) -> Result<Page<Job>, StoreError> {
         self.read(move |connection| lists::replies(connection, page)).await
+    }
+
+    async fn reply_usage(
+        &self,
+        now: Timestamp,
+        window: Duration,
+        global_window: Duration,
+        pair: Option<(String, String)>,
+    ) -> Result<ReplyUsage, StoreError> {
+        let (since, globally_since) = (now.before(window), now.before(global_window));
+        self.read(move |connection| sends::reply_usage(connection, since, globally_since, pair)).await
     }
 
     async fn opt_outs(&self, page: PageRequest) -> Result<Page<OptOut>, StoreError> {

@@ -152,6 +152,17 @@ pub struct DestinationSwitch {
     pub retried_at: Option<Timestamp>,
 }
 
+/// How much of the reply guard's budgets is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplyUsage {
+    /// Automatic replies to the pair within its window; `None` when no pair was named.
+    pub pair: Option<i64>,
+    /// Automatic replies in all within the global window.
+    pub global: i64,
+    /// Whether the party wants no messages from our number; `None` when no pair was named.
+    pub opted_out: Option<bool>,
+}
+
 /// Everything Inlet keeps but the bytes of media.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -300,6 +311,14 @@ pub trait Store: Send + Sync {
     async fn job(&self, id: JobId) -> Result<Option<(Job, Vec<Attempt>)>, StoreError>;
     /// Replies (sends made by a rule), skipped ones included.
     async fn replies(&self, page: PageRequest) -> Result<Page<Job>, StoreError>;
+    /// How much of the guard's budgets is used: in all and, where a pair (our number, the party) is named, by it.
+    async fn reply_usage(
+        &self,
+        now: Timestamp,
+        window: Duration,
+        global_window: Duration,
+        pair: Option<(String, String)>,
+    ) -> Result<ReplyUsage, StoreError>;
     /// Opt-outs.
     async fn opt_outs(&self, page: PageRequest) -> Result<Page<OptOut>, StoreError>;
     /// Rejections that have been kept.

@@ -77,6 +77,7 @@ impl Wiring {
             token: admin.token.clone(),
             allowed_hosts: admin.allowed_hosts.clone(),
             destinations: self.destinations().collect(),
+            guard: Arc::new(self.guard()),
             keys,
         }
     }

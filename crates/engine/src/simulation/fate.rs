@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use inlet_domain::*;
 use inlet_store::{
-    BulkAction, BulkResult, Claim, DestinationSwitch, Happening, Progress, RouteBatch, SendDecision,
-    SqliteStore, StatsRow, Store, StoreError, StreamPosition,
+    BulkAction, BulkResult, Claim, DestinationSwitch, Happening, Progress, ReplyUsage, RouteBatch,
+    SendDecision, SqliteStore, StatsRow, Store, StoreError, StreamPosition,
 };
 use tokio::sync::{Notify, watch};
 
@@ -224,6 +224,8 @@ mortal! {
         fn jobs(filter: JobFilter, page: PageRequest) -> Page<Job>;
         fn job(id: JobId) -> Option<(Job, Vec<Attempt>)>;
         fn replies(page: PageRequest) -> Page<Job>;
+        fn reply_usage(now: Timestamp, window: Duration, global_window: Duration, pair: Option<(String, String)>)
+            -> ReplyUsage;
         fn opt_outs(page: PageRequest) -> Page<OptOut>;
         fn rejections(page: PageRequest) -> Page<Rejection>;
         fn replays(page: PageRequest) -> Page<Replay>;

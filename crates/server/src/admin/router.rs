@@ -45,6 +45,7 @@ pub(super) fn router(state: Shared) -> Router {
         .route("/replays/{id}/cancel", post(replays::cancel))
         .route("/media/{sha256}", get(media::one))
         .route("/replies", get(replies::list))
+        .route("/replies/guard", get(replies::guard))
         .route("/opt-outs", get(replies::opt_outs))
         .route("/keys", get(keys::all))
         .route("/stats", get(stats::all))

@@ -13,7 +13,7 @@ use crate::gateway::{Gateway, config};
 use crate::receiver::{CountingEntropy, StillClock};
 
 /// Every route there is, kept beside `router.rs` by [`the_list_of_routes_is_complete`].
-const ROUTES: [(&str, &str); 37] = [
+const ROUTES: [(&str, &str); 38] = [
     ("GET", "/api/v1/messages"),
     ("POST", "/api/v1/messages"),
     ("GET", "/api/v1/messages/{id}"),
@@ -42,6 +42,7 @@ const ROUTES: [(&str, &str); 37] = [
     ("POST", "/api/v1/replays/{id}/cancel"),
     ("GET", "/api/v1/media/{sha256}"),
     ("GET", "/api/v1/replies"),
+    ("GET", "/api/v1/replies/guard"),
     ("GET", "/api/v1/opt-outs"),
     ("GET", "/api/v1/keys"),
     ("GET", "/api/v1/stats"),
@@ -80,13 +81,13 @@ async fn every_route_needs_the_token_but_those_that_tell_nothing() {
     HTTP/1.1 401 Unauthorized
     content-type: application/problem+json
     www-authenticate: Bearer
-    x-request-id: 0000000000000000000000000000006f
+    x-request-id: 00000000000000000000000000000072
     x-content-type-options: nosniff
     cross-origin-resource-policy: same-origin
     cache-control: no-store
     content-length: 202
 
-    {"type":"about:blank","title":"Unauthorized","status":401,"detail":"send the token of `admin.token` as `Authorization: Bearer …`","code":"unauthorized","request_id":"0000000000000000000000000000006f"}
+    {"type":"about:blank","title":"Unauthorized","status":401,"detail":"send the token of `admin.token` as `Authorization: Bearer …`","code":"unauthorized","request_id":"00000000000000000000000000000072"}
     "#);
 }
 

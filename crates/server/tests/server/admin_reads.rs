@@ -358,6 +358,33 @@ async fn replies_and_opt_outs_are_lists() {
 }
 
 #[tokio::test]
+async fn the_reply_guard_shows_its_limits_and_what_is_used() {
+    let gateway = Gateway::start().await;
+    let path = "/api/v1/replies/guard?from=+15550001111&to=+15550002222";
+    insta::assert_snapshot!(gateway.get(path).await.json(), @r#"
+    200 {
+      "limits": {
+        "global": 600,
+        "global_window_seconds": 60,
+        "pair": 3,
+        "window_seconds": 600
+      },
+      "used": {
+        "global": 0,
+        "opted_out": false,
+        "pair": 0
+      }
+    }
+    "#);
+    let all = gateway.get("/api/v1/replies/guard").await;
+    assert!(all.text.contains(r#""used":{"pair":null,"global":0,"opted_out":null}"#), "{}", all.text);
+    assert_eq!(gateway.get("/api/v1/replies/guard?of=1").await.code(), "unknown_parameter");
+    for query in ["from=+15550001111", "to=+15550001111"] {
+        assert_eq!(gateway.get(&format!("/api/v1/replies/guard?{query}")).await.code(), "bad_parameter");
+    }
+}
+
+#[tokio::test]
 async fn stats_count_jobs_and_events() {
     let gateway = Gateway::start().await;
     gateway.text(1, "Hello").await;

@@ -271,6 +271,16 @@ impl Store for FakeStore {
         unimplemented!()
     }
 
+    async fn reply_usage(
+        &self,
+        _: Timestamp,
+        _: Duration,
+        _: Duration,
+        _: Option<(String, String)>,
+    ) -> Result<ReplyUsage, StoreError> {
+        unimplemented!()
+    }
+
     async fn opt_outs(&self, _: PageRequest) -> Result<Page<OptOut>, StoreError> {
         unimplemented!()
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use inlet_domain::{
-    Attempt, ClaimedJob, Condition, Destination, Format, Lane, Outcome, RetrySchedule, Router, Source,
-    StoredMedia, Timestamp, intake,
+    Attempt, ClaimedJob, Condition, Destination, Format, GuardLimits, Lane, Outcome, RetrySchedule, Router,
+    Source, StoredMedia, Timestamp, intake,
 };
 use inlet_server::{Admin, AdminConfig, IngestStatus, KeyRing};
 use inlet_store::{Blobs, Claim, ClaimLane, SqliteConfig, SqliteStore, Store};
@@ -73,6 +73,15 @@ pub fn config(token: Option<&str>) -> AdminConfig {
         token: token.map(SecretString::from),
         allowed_hosts: vec!["inlet.example".to_owned()],
         destinations: destinations(),
+        guard: Arc::new(GuardLimits {
+            numbers: Vec::new(),
+            window: Duration::from_mins(10),
+            pair_budget: 3,
+            global_cap: 600,
+            global_window: Duration::from_mins(1),
+            answer_unsigned: false,
+            rules: HashMap::new(),
+        }),
         keys: KeyRing {
             signing_public_key: key().public().to_base64(),
             telnyx: vec![(key().public().fingerprint().to_string(), key().public().to_base64())],

@@ -11,7 +11,7 @@ use super::jobs::{NewRow, Standing};
 use super::messages;
 use super::rows::{broken, clean, execute, first, value, values, word};
 use crate::error::StoreError;
-use crate::store::SendDecision;
+use crate::store::{ReplyUsage, SendDecision};
 
 const TEXTS_COMPARED: i64 = 20;
 
@@ -99,7 +99,7 @@ fn gather(
         rule: rule.to_owned(),
         sender_is_ours: is_ours(connection, &message.from, limits)?,
         opted_out: has_opted_out(connection, &request.from, &request.to)?,
-        pair_replies: pair_replies(connection, request, since)?,
+        pair_replies: pair_replies(connection, &request.from, &request.to, since)?,
         rule_last_at: rule_last_at(connection, rule, &request.to)?,
         global_replies: global_replies(connection, now.before(limits.global_window).as_micros())?,
         same_text_answered: same_text_answered(connection, message, request, since)?,
@@ -125,8 +125,8 @@ fn is_ours(connection: &Connection, number: &str, limits: &GuardLimits) -> Resul
 const PAIR_REPLIES: &str = "select count(*) from jobs where to_number = ?1 and from_number = ?2 and sent_at >= ?3 \
     and rule is not null and state in ('sending', 'done', 'unknown')";
 
-fn pair_replies(connection: &Connection, request: &SendRequest, since: i64) -> Result<i64, Failure> {
-    value(connection, PAIR_REPLIES, params![clean(&request.to), clean(&request.from), since])
+fn pair_replies(connection: &Connection, ours: &str, party: &str, since: i64) -> Result<i64, Failure> {
+    value(connection, PAIR_REPLIES, params![clean(party), clean(ours), since])
 }
 
 const RULE_LAST_AT: &str = "select sent_at from jobs where to_number = ?1 and sent_at is not null and rule = ?2 \
@@ -142,6 +142,22 @@ const GLOBAL_REPLIES: &str = "select count(*) from jobs indexed by jobs_replied 
 
 fn global_replies(connection: &Connection, since: i64) -> Result<i64, Failure> {
     value(connection, GLOBAL_REPLIES, [since])
+}
+
+/// How much of the guard's budgets is used.
+pub(super) fn reply_usage(
+    connection: &Connection,
+    since: Timestamp,
+    globally_since: Timestamp,
+    pair: Option<(String, String)>,
+) -> Result<ReplyUsage, Failure> {
+    let global = global_replies(connection, globally_since.as_micros())?;
+    let Some((ours, party)) = pair else { return Ok(ReplyUsage { global, ..ReplyUsage::default() }) };
+    Ok(ReplyUsage {
+        pair: Some(pair_replies(connection, &ours, &party, since.as_micros())?),
+        global,
+        opted_out: Some(has_opted_out(connection, &ours, &party)?),
+    })
 }
 
 const SAME_TEXT: &str = "select count(*) from jobs join messages on messages.id = jobs.message_id \

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use inlet_domain::{ClaimedJob, JobState, Lane, Outcome, SendKey, SendRequest, SkipReason};
-use inlet_store::{BulkAction, Progress, SendDecision, StoreError};
+use inlet_store::{BulkAction, Progress, ReplyUsage, SendDecision, StoreError};
 
 use super::world::{OURS, PARTY, World, accepted, at, attempt, inbound_keyword, limits, receipt};
 
@@ -52,6 +52,16 @@ pub async fn the_guard_counts_what_was_sent(world: World) {
         assert_eq!(world.begin_send(&job, seconds).await, SendDecision::Go, "{number}");
         world.finish(&job, Outcome::Sent(Box::new(accepted(&format!("out-{number}")))), seconds).await;
     }
+    let usage = async |seconds, pair| {
+        let limits = limits();
+        world.reply_usage(at(seconds), limits.window, limits.global_window, pair).await.unwrap()
+    };
+    let pair = Some((OURS.to_owned(), PARTY.to_owned()));
+    let used = ReplyUsage { pair: Some(3), global: 3, opted_out: Some(false) };
+    assert_eq!(usage(30, pair.clone()).await, used);
+    assert_eq!(usage(90, pair.clone()).await, ReplyUsage { global: 0, ..used });
+    assert_eq!(usage(1_000, pair).await, ReplyUsage { pair: Some(0), global: 0, ..used });
+    assert_eq!(usage(30, None).await, ReplyUsage { pair: None, global: 3, opted_out: None });
     let fourth = reply(&world, "4", "text 4", 30).await;
     assert_eq!(world.begin_send(&fourth, 30).await, SendDecision::Skipped(SkipReason::PairBudget));
     let (shown, _) = world.job(fourth.id).await.unwrap().unwrap();
@@ -74,6 +84,9 @@ pub async fn a_party_that_opted_out_gets_nothing(world: World) {
     let job = world.claim_one(Lane::Send, 0).await;
     assert_eq!(job.id, id);
     assert_eq!(world.begin_send(&job, 0).await, SendDecision::Skipped(SkipReason::OptedOut));
+    let pair = Some((OURS.to_owned(), PARTY.to_owned()));
+    let usage = world.reply_usage(at(0), limits().window, limits().global_window, pair).await.unwrap();
+    assert_eq!(usage.opted_out, Some(true));
 }
 
 pub async fn a_refusal_by_telnyx_is_remembered(world: World) {
