@@ -11,12 +11,12 @@ mod process;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use inlet_domain::{ClaimedJob, Clock, JobFilter, JobKind, JobState, MediaState, PageRequest};
+use inlet_domain::{ClaimedJob, Clock, Job, JobFilter, JobKind, JobState, MediaState, PageRequest};
 use inlet_store::{BulkAction, Store};
 use serde_json::json;
 
 use outside::{Deed, attachment};
-use process::{DESTINATIONS, LEASE, Process, Surroundings};
+use process::{DESTINATIONS, LEASE, Process, SHORT_LEASE, Surroundings};
 
 const SEEDS: u64 = 30;
 const STEPS: usize = 150;
@@ -37,6 +37,8 @@ struct Simulation {
     to_send: Vec<String>,
     texts: usize,
     deaths: usize,
+    /// Messages that were cut off when they may have gone out.
+    cut_off: usize,
 }
 
 impl Simulation {
@@ -52,6 +54,7 @@ impl Simulation {
             to_send: Vec::new(),
             texts: 0,
             deaths: 0,
+            cut_off: 0,
         };
         simulation.ordain_death();
         simulation
@@ -74,7 +77,8 @@ impl Simulation {
                 self.process().survive(self.process().route(limit)).await.map(drop)
             }
             42..60 => self.claim().await,
-            60..85 => self.run_some().await,
+            60..80 => self.run_some().await,
+            80..85 => self.cut_off_a_message().await,
             85..88 => self.process().survive(self.give_back()).await,
             88..93 => self.time_passes().await,
             93..96 => self.process().survive(self.a_person_retries()).await,
@@ -84,6 +88,7 @@ impl Simulation {
             self.reborn().await;
             self.ordain_death();
         }
+        self.check_nothing_open_waits().await;
     }
 
     async fn reborn(&mut self) {
@@ -160,7 +165,27 @@ impl Simulation {
         };
         let steps = self.around.chance.below(6);
         let both = self.process().fate.interleave(steps, run(first), run(second));
-        self.process().survive(both).await
+        self.process().survive(both).await.map(drop)
+    }
+
+    /// Cuts a message off on its way: its handler's time is over, or the process ends before the answer is in.
+    async fn cut_off_a_message(&mut self) -> Option<()> {
+        let is_send = |job: &ClaimedJob| job.kind == JobKind::Send;
+        let Some(at) = self.held.iter().position(is_send) else { return Some(()) };
+        let job = self.held.swap_remove(at);
+        let (steps, at_the_end) = (self.around.chance.below(4), self.around.chance.percent(50));
+        let open_before = self.around.outside.ledger().open_or_sent.len();
+        let process = self.process.as_mut().unwrap();
+        process.shorten_lease(SHORT_LEASE);
+        let cut = async |process: &Process| {
+            if at_the_end { process.end_grace() } else { process.outlast_handlers().await }
+        };
+        let both = process.fate.interleave(steps, process.run(job), cut(process));
+        let cut_off = process.survive(both).await;
+        process.shorten_lease(LEASE);
+        let left_open = self.around.outside.ledger().open_or_sent.len() > open_before;
+        self.cut_off += usize::from(cut_off == Some(true) && left_open);
+        cut_off.filter(|_| !at_the_end).map(drop)
     }
 
     fn take_held(&mut self) -> Option<ClaimedJob> {
@@ -266,18 +291,30 @@ impl Simulation {
         let replies = self.process().store.replies(ALL).await.unwrap().data;
         let ledger = self.around.outside.ledger();
         assert_eq!(ledger.asked_again, Vec::<String>::new(), "asked again without knowing");
-        let mut jobs_of: HashMap<&str, usize> = HashMap::new();
+        let mut jobs_of: HashMap<String, usize> = HashMap::new();
         for job in &replies {
-            let event = job.event_id.as_deref().unwrap();
-            let text = event.split('-').nth(1).unwrap();
-            *jobs_of.entry(text).or_default() += 1;
-            let sent = ledger.sent.get(&format!("answer to text {text}")).copied().unwrap_or(0);
-            assert!(sent <= 1, "message {text} was answered {sent} times");
+            let text = answered_text(job);
+            *jobs_of.entry(text.clone()).or_default() += 1;
+            let sent = ledger.sent.get(&text).copied().unwrap_or(0);
+            assert!(sent <= 1, "`{text}` was sent {sent} times");
             // All receipts are in by now, so whatever was sent has been proven.
             let expected = if sent == 1 { &[JobState::Done][..] } else { &UNSENT[..] };
-            assert!(expected.contains(&job.state), "message {text}, sent {sent} times, is {}", job.state);
+            assert!(expected.contains(&job.state), "`{text}`, sent {sent} times, is {}", job.state);
+            if ledger.open_or_sent.contains(&text) {
+                assert!(SENT_OR_OPEN.contains(&job.state), "`{text}` may have gone out and is {}", job.state);
+            }
         }
         assert!(jobs_of.values().all(|jobs| *jobs == 1), "one reply for each message: {jobs_of:?}");
+    }
+
+    /// A message that may have gone out never waits to be sent again, unless a person says so; here nobody does.
+    async fn check_nothing_open_waits(&self) {
+        let replies = self.process().store.replies(ALL).await.unwrap().data;
+        let ledger = self.around.outside.ledger();
+        for job in replies.iter().filter(|job| job.state == JobState::Waiting) {
+            let text = answered_text(job);
+            assert!(!ledger.open_or_sent.contains(&text), "`{text}` may have gone out and waits: {job:?}");
+        }
     }
 
     /// Each attachment is archived, or is a dead letter that says why.
@@ -306,6 +343,13 @@ impl Simulation {
 }
 
 const UNSENT: [JobState; 3] = [JobState::Dead, JobState::Skipped, JobState::Unknown];
+const SENT_OR_OPEN: [JobState; 2] = [JobState::Done, JobState::Unknown];
+
+/// What a reply says: texts are unique.
+fn answered_text(reply: &Job) -> String {
+    let number = reply.event_id.as_deref().and_then(|id| id.split('-').nth(1)).unwrap();
+    format!("answer to text {number}")
+}
 
 fn sha256(bytes: &[u8]) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
@@ -329,6 +373,7 @@ struct Tally {
     events: usize,
     deaths: usize,
     sent: usize,
+    cut_off: usize,
 }
 
 fn simulate(seed: u64) -> Tally {
@@ -342,7 +387,8 @@ fn simulate(seed: u64) -> Tally {
         simulation.settle().await;
         simulation.check().await;
         let sent = simulation.around.outside.ledger().sent.len();
-        Tally { events: simulation.acknowledged.len(), deaths: simulation.deaths, sent }
+        let Simulation { acknowledged, deaths, cut_off, .. } = &simulation;
+        Tally { events: acknowledged.len(), deaths: *deaths, sent, cut_off: *cut_off }
     })
 }
 
@@ -354,9 +400,11 @@ fn promises_hold_whenever_the_process_dies_and_whatever_fails() {
         total.events += tally.events;
         total.deaths += tally.deaths;
         total.sent += tally.sent;
+        total.cut_off += tally.cut_off;
     }
     let seeds = SEEDS as usize;
-    assert!(total.events > 10 * seeds && total.deaths > 2 * seeds && total.sent > 2 * seeds);
+    assert!(total.events > 10 * seeds && total.deaths > 2 * seeds && total.sent > 2 * seeds, "{total:?}");
+    assert!(total.cut_off > seeds / 3, "{total:?}");
 }
 
 #[test]

@@ -109,13 +109,13 @@ impl Fate {
     }
 
     /// Does the one thing while the other is stopped between two of its effects. Never more than one goes on at a
-    /// time, so that a seed is one history.
+    /// time, so that a seed is one history. False when the other had ended before it could be stopped.
     pub(crate) async fn interleave(
         &self,
         steps: usize,
         stopped: impl Future<Output = ()>,
         meanwhile: impl Future,
-    ) {
+    ) -> bool {
         self.steps_to_pause.store(i64::try_from(steps).unwrap(), Ordering::SeqCst);
         let mut stopped = std::pin::pin!(stopped);
         let ended = tokio::select! {
@@ -129,6 +129,7 @@ impl Fate {
             self.resumed.notify_one();
             stopped.await;
         }
+        !ended
     }
 
     /// Returns when the process has died.

@@ -23,8 +23,8 @@ pub(crate) struct Ledger {
     pub(crate) sent: HashMap<String, u32>,
     /// Messages that were asked for again although the first answer left it open whether they were sent.
     pub(crate) asked_again: Vec<String>,
-    /// Send keys whose answer proved nothing, or success.
-    open_or_sent: HashSet<String>,
+    /// Texts that were asked for and not refused: sent, or nobody inside can know.
+    pub(crate) open_or_sent: HashSet<String>,
     /// Bytes by send key: they must never change.
     bodies: HashMap<String, Vec<u8>>,
     /// Events that Telnyx will send about what it sent: id and body.
@@ -146,16 +146,18 @@ impl Outside {
         let key = head.lines().find_map(|line| line.strip_prefix("idempotency-key: ")).unwrap().to_owned();
         let deed = self.deed();
         let mut ledger = self.ledger();
+        let request: Value = serde_json::from_slice(&body).unwrap();
+        let text = request["text"].as_str().unwrap().to_owned();
         let first_body = ledger.bodies.entry(key.clone()).or_insert_with(|| body.clone());
         assert_eq!(*first_body, body, "one key, one body");
-        if ledger.open_or_sent.contains(&key) {
-            ledger.asked_again.push(key.clone());
+        if ledger.open_or_sent.contains(&text) {
+            ledger.asked_again.push(text.clone());
         }
         if !matches!(deed, Deed::NotNow | Deed::Refuse) {
-            ledger.open_or_sent.insert(key.clone());
+            ledger.open_or_sent.insert(text);
         }
         if matches!(deed, Deed::Do | Deed::DoSilently | Deed::DoAndComplain) {
-            ledger.send(&key, &serde_json::from_slice(&body).unwrap());
+            ledger.send(&key, &request);
         }
         let error = |code: &str| json!({"errors": [{"code": code, "title": "No"}]}).to_string().into_bytes();
         match deed {

@@ -29,6 +29,7 @@ use crate::telnyx_api::{TelnyxApi, bearer};
 
 pub(crate) const DESTINATIONS: [&str; 2] = ["crm", "archive"];
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
+pub(crate) const SHORT_LEASE: Duration = Duration::from_secs(10);
 
 /// What all lives share.
 pub(crate) struct Surroundings {
@@ -147,6 +148,19 @@ impl Process {
     /// Cuts handlers off sooner than their own timeouts would.
     pub(crate) fn shorten_lease(&mut self, lease: Duration) {
         self.runner.lease = lease;
+    }
+
+    /// Lets the time of every handler that runs be over, within one step of a process whose lease is
+    /// [`SHORT_LEASE`]: short enough that no timeout of the outgoing client is over too.
+    pub(crate) async fn outlast_handlers(&self) {
+        tokio::time::pause();
+        tokio::time::advance(SHORT_LEASE).await;
+        tokio::time::resume();
+    }
+
+    /// The grace is over: every handler that runs is cut off, and the process is about to end.
+    pub(crate) fn end_grace(&self) {
+        self.runner.abort.cancel();
     }
 
     pub(crate) async fn run(&self, job: ClaimedJob) {
