@@ -1,6 +1,6 @@
 //! Where events, messages and jobs live: the contract, its SQLite form, and the archive of media.
 //!
-//! A new back end implements [`Store`] and passes `conformance`, called from its tests with one line. A change of
+//! A new back end implements [`Store`] and passes `tests/store/conformance`, called with one line. A change of
 //! the tables is a new file in `migrations/`; the README there has the rules.
 
 mod blobs;
