@@ -102,11 +102,14 @@ impl Dispatcher {
             let claim = Claim { lanes: free.overdue, now: now.before(longest_pause), lease };
             self.start(self.store.claim_due(claim).await?).await;
         }
-        // Work that is due already waits for a slot, a probe, or until it is overdue; the first two wake us.
-        let next_due = self.store.next_due().await?;
-        let next_overdue = next_due.map(|due_at| due_at.after(longest_pause));
-        let next = next_due.into_iter().chain(next_overdue).chain(free.next_probe_at);
-        Ok(next.filter(|at| *at > now).min())
+        // Work that is due already waits for a slot, which wakes us, or for its turn under an open breaker.
+        let next_due = self.store.next_due(now).await?;
+        let next_overdue = match self.lanes.any_open() {
+            true => self.store.next_due(now.before(longest_pause)).await?,
+            false => None,
+        };
+        let next_overdue = next_overdue.map(|due_at| due_at.after(longest_pause));
+        Ok(next_due.into_iter().chain(next_overdue).chain(free.next_probe_at).min())
     }
 
     async fn start(&self, jobs: Vec<ClaimedJob>) {

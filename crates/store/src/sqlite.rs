@@ -250,8 +250,8 @@ impl Store for SqliteStore {
         self.write(move |connection| claims::recover_leases(connection, now)).await
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.read(claims::next_due).await
+    async fn next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.read(move |connection| claims::next_due(connection, after)).await
     }
 
     async fn enqueue_send(

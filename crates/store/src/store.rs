@@ -220,8 +220,8 @@ pub trait Store: Send + Sync {
     async fn expire_leases(&self, now: Timestamp) -> Result<Progress, StoreError>;
     /// At start-up, when no other process can hold a lease: clears up all of them.
     async fn recover_leases(&self, now: Timestamp) -> Result<Progress, StoreError>;
-    /// When the earliest waiting job of an unpaused lane is due.
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+    /// The earliest moment after `after` at which a waiting job of an unpaused lane is due.
+    async fn next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
     /// Makes a `send` job on behalf of a person or program.
     async fn enqueue_send(
         &self,

@@ -210,7 +210,7 @@ mortal! {
         fn purge_jobs(before: Timestamp, limit: u32) -> u32;
     }
     reads {
-        fn next_due() -> Option<Timestamp>;
+        fn next_due(after: Timestamp) -> Option<Timestamp>;
         fn destination_states() -> Vec<(String, DestinationState)>;
         fn destination_switches() -> Vec<DestinationSwitch>;
         fn count_replay(replay: &NewReplay, events: &[String]) -> i64;

@@ -209,6 +209,25 @@ async fn a_failing_destination_gets_one_probe_at_a_time_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn resuming_a_destination_closes_its_breaker() {
+    let stub = Stub::answering(500).await;
+    let world = world_with(&stub).await;
+    for number in 0..30 {
+        world.text(&format!("evt-{number}"), "hi").await;
+    }
+    let untried = async || {
+        let jobs = world.jobs(JobKind::Deliver).await;
+        let running = jobs.iter().any(|job| job.state == JobState::Running);
+        (jobs.len() == 30 && stub.count() >= 5 && !running)
+            .then(|| jobs.iter().filter(|job| job.attempts == 0).count())
+    };
+    assert!(world.eventually("an open breaker", untried).await > 0);
+    stub.react(|_| Reaction::status(200));
+    world.store.resume_destination("crm", world.clock_now()).await.unwrap();
+    world.eventually("everything flows", async || untried().await.filter(|count| *count == 0)).await;
+}
+
+#[tokio::test]
 async fn a_dead_destination_uses_up_its_schedule_in_time_however_many_jobs_it_has() {
     let stub = Stub::answering(500).await;
     let retry = schedule(&["0s", "2s", "3s"]);

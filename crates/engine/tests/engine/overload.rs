@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use inlet_domain::{Destination, JobFilter, JobKind, JobState, NewEvent, PageRequest, Source, Timestamp};
+use inlet_domain::{
+    Destination, Job, JobFilter, JobKind, JobState, NewEvent, PageRequest, Source, Timestamp,
+};
 use inlet_store::Store;
 
 use crate::stub::{Reaction, Stub};
-use crate::world::{Setup, World, destination, received};
+use crate::world::{Setup, World, destination, received, schedule};
 
 const DUE: usize = 10_000;
 
@@ -23,6 +25,38 @@ async fn record_many(world: &World, count: usize) {
         writes.spawn(async move { store.record_event(event).await.unwrap() });
     }
     writes.join_all().await;
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_a_slot_hides_no_later_due_time() {
+    let (hung, failing) = (Stub::start(|_| Reaction::Hang).await, Stub::answering(500).await);
+    let one_slot = |name, stub: &Stub| Destination {
+        timeout: Duration::from_secs(600),
+        concurrency: 1,
+        ..destination(name, stub.url("/"))
+    };
+    let setup = Setup {
+        destinations: vec![
+            one_slot("hung", &hung),
+            Destination { retry: schedule(&["0s", "1s"]), ..one_slot("failing", &failing) },
+        ],
+        // Nothing here may need it.
+        poll: Duration::from_secs(600),
+        ..Setup::default()
+    };
+    let world = World::start(setup).await;
+    world.text("evt-1", "hi").await;
+    world.text("evt-2", "hi").await;
+    world
+        .eventually("both have failed once", async || {
+            let jobs = world.jobs(JobKind::Deliver).await;
+            let failed = |job: &&Job| job.last_error.is_some() && job.state == JobState::Waiting;
+            (jobs.iter().filter(failed).count() == 2).then_some(())
+        })
+        .await;
+    world.clock.advance(Duration::from_secs(2));
+    world.until("the second tries", || failing.count() == 4).await;
+    assert_eq!(hung.count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

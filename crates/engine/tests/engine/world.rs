@@ -72,6 +72,7 @@ pub struct Setup {
     pub send_timeout: Duration,
     pub send_retry: RetrySchedule,
     pub breaker_pause_max: Duration,
+    pub poll: Duration,
 }
 
 impl Default for Setup {
@@ -89,6 +90,7 @@ impl Default for Setup {
             send_timeout: Duration::from_secs(10),
             send_retry: schedule(&["0s", "10s", "1m"]),
             breaker_pause_max: Duration::from_secs(60),
+            poll: Duration::from_millis(20),
         }
     }
 }
@@ -131,7 +133,7 @@ impl Setup {
                 answer_unsigned: false,
                 rules: rules.collect::<HashMap<_, _>>(),
             },
-            poll: Duration::from_millis(20),
+            poll: self.poll,
             lease: Duration::from_secs(60),
             breaker_pause_max: self.breaker_pause_max,
             keep_jobs: None,

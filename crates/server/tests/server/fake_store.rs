@@ -153,7 +153,7 @@ impl Store for FakeStore {
         unimplemented!()
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_due(&self, _: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         unimplemented!()
     }
 

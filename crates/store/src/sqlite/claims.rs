@@ -235,25 +235,25 @@ fn count_lost_lease(connection: &Connection, job: &Standing) -> Result<(), Failu
 
 const NEXT_LANE: &str =
     "select lane from jobs indexed by jobs_due where state = 'waiting' and lane > ?1 order by lane limit 1";
-const LANE_DUE: &str = "select claim_at from jobs where lane = ?1 and state = 'waiting' and claim_at < ?2 \
-    order by claim_at limit 1";
+const LANE_DUE: &str = "select claim_at from jobs where lane = ?1 and state = 'waiting' and claim_at > ?2 \
+    and claim_at < ?3 order by claim_at limit 1";
 
-/// When the earliest job of a lane that is not paused can be claimed. One step of the index per lane.
-pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>, Failure> {
+/// When, after `after`, the next job of a lane that is not paused can be claimed. One step of the index per lane.
+pub(super) fn next_due(connection: &Connection, after: Timestamp) -> Result<Option<Timestamp>, Failure> {
     let (mut lane, mut earliest) = (String::new(), None);
     while let Some(next) = first(connection, NEXT_LANE, [&lane], |row| Ok(row.get::<_, String>(0)?))? {
-        let due = lane_due(connection, &next)?;
+        let due = lane_due(connection, &next, after)?;
         earliest = [earliest, due].into_iter().flatten().min();
         lane = next;
     }
     Ok(earliest.map(Timestamp::from_micros))
 }
 
-fn lane_due(connection: &Connection, lane: &str) -> Result<Option<i64>, Failure> {
+fn lane_due(connection: &Connection, lane: &str, after: Timestamp) -> Result<Option<i64>, Failure> {
     if lane_of(lane).map_or(Ok(false), |lane| is_paused(connection, &lane))? {
         return Ok(None);
     }
-    first(connection, LANE_DUE, params![lane, NEVER], |row| Ok(row.get(0)?))
+    first(connection, LANE_DUE, params![lane, after.as_micros(), NEVER], |row| Ok(row.get(0)?))
 }
 
 #[cfg(test)]

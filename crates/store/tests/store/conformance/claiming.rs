@@ -81,7 +81,9 @@ pub async fn the_oldest_due_job_comes_first(world: World) {
     for (job, due) in jobs.iter().zip([30, 10, 20]) {
         world.finish(job, Outcome::Retry { due_at: at(due) }, 0).await;
     }
-    assert_eq!(world.next_due().await.unwrap(), Some(at(10)));
+    for (after, due) in [(0, Some(at(10))), (10, Some(at(20))), (29, Some(at(30))), (30, None)] {
+        assert_eq!(world.next_due(at(after)).await.unwrap(), due, "after {after}");
+    }
     let order: Vec<_> = world.claim(crm(), 3, 60).await.iter().map(|job| job.id).collect();
     assert_eq!(order, [jobs[1].id, jobs[2].id, jobs[0].id]);
 }
@@ -90,7 +92,7 @@ pub async fn a_paused_destination_gives_nothing(world: World) {
     world.pile_up(2).await;
     world.pause_destination("crm", "by hand", at(0)).await.unwrap();
     assert!(world.claim(crm(), 10, 0).await.is_empty());
-    assert_eq!(world.next_due().await.unwrap(), None);
+    assert_eq!(world.next_due(at(-1)).await.unwrap(), None);
     let (name, state) = world.destination_states().await.unwrap().remove(0);
     assert_eq!((name.as_str(), state.paused_at, state.backlog), ("crm", Some(at(0)), 2));
     assert_eq!(state.paused_reason.as_deref(), Some("by hand"));

@@ -101,7 +101,7 @@ pub async fn a_delivery_is_due_after_the_first_wait(mut world: World) {
     world.destinations[0].retry = RetrySchedule::new(vec![Duration::from_secs(5)]);
     world.text("a", "hi").await;
     world.route().await;
-    assert_eq!(world.next_due().await.unwrap(), Some(at(5)));
+    assert_eq!(world.next_due(at(0)).await.unwrap(), Some(at(5)));
     assert!(world.claim(crm(), 1, 4).await.is_empty());
     let job = world.claim_one(crm(), 5).await;
     assert_eq!(world.state(job.id).await, JobState::Running);
