@@ -20,6 +20,8 @@ use crate::wait::until;
 /// Rounds in the suite; `just soak 1000` sets `INLET_KILL_ROUNDS` for the long run.
 const ROUNDS: u64 = 50;
 const CONNECTIONS: usize = 16;
+/// About 250 requests a second in all: a load that the engine keeps up with, so that a thousand rounds end, too.
+const PAUSE: Duration = Duration::from_millis(60);
 /// A round lasts between these, in milliseconds.
 const LOAD_MS: std::ops::Range<u64> = 50..1_500;
 
@@ -75,8 +77,8 @@ async fn run(rounds: u64) -> Report {
 
 async fn load_and_kill(gateway: Gateway, sender: &Arc<Sender>, round: u64) {
     let stop = Arc::new(AtomicBool::new(false));
-    let load =
-        tokio::spawn(Arc::clone(sender).load(gateway.address("webhooks"), CONNECTIONS, Arc::clone(&stop)));
+    let url = gateway.address("webhooks");
+    let load = tokio::spawn(Arc::clone(sender).load(url, CONNECTIONS, PAUSE, Arc::clone(&stop)));
     // Splitmix: moments that look random and are the same in every run.
     let noise = (round + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
     tokio::time::sleep(Duration::from_millis(LOAD_MS.start + noise % (LOAD_MS.end - LOAD_MS.start))).await;

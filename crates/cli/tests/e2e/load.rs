@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use inlet_telnyx::SigningKey;
 use serde_json::json;
@@ -46,14 +46,23 @@ impl Sender {
         read(&self.ledger.lock().unwrap())
     }
 
-    /// Sends from this many connections until told to stop or the gateway is gone. Returns when all have ended.
-    pub(crate) async fn load(self: Arc<Self>, url: String, connections: usize, stop: Arc<AtomicBool>) {
+    /// Sends from this many connections, each with this pause after an answer, until told to stop or the gateway is
+    /// gone. Returns when all have ended.
+    pub(crate) async fn load(
+        self: Arc<Self>,
+        url: String,
+        connections: usize,
+        pause: Duration,
+        stop: Arc<AtomicBool>,
+    ) {
         let mut tasks = JoinSet::new();
         for _ in 0..connections {
             let (sender, url, stop) = (Arc::clone(&self), url.clone(), Arc::clone(&stop));
             tasks.spawn(async move {
                 let http = reqwest::Client::new();
-                while !stop.load(Ordering::Relaxed) && sender.send_next(&http, &url).await {}
+                while !stop.load(Ordering::Relaxed) && sender.send_next(&http, &url).await {
+                    tokio::time::sleep(pause).await;
+                }
             });
         }
         while let Some(ended) = tasks.join_next().await {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::gateway::{Gateway, inlet, signal};
 use crate::load::Sender;
@@ -69,8 +70,8 @@ fn traced(folder: &Path) -> Command {
 
 async fn load(sender: &Arc<Sender>, gateway: &Gateway) {
     let stop = Arc::new(AtomicBool::new(false));
-    let load =
-        tokio::spawn(Arc::clone(sender).load(gateway.address("webhooks"), CONNECTIONS, Arc::clone(&stop)));
+    let url = gateway.address("webhooks");
+    let load = tokio::spawn(Arc::clone(sender).load(url, CONNECTIONS, Duration::ZERO, Arc::clone(&stop)));
     let enough = || async { sender.ledger(|ledger| (ledger.acknowledged.len() >= EVENTS).then_some(())) };
     until("enough acknowledged events", enough).await;
     stop.store(true, Ordering::Relaxed);
