@@ -53,9 +53,14 @@ impl OutboundError {
         matches!(self, Self::Blocked { .. } | Self::Connect(_))
     }
 
-    /// The whole story in one line, without the URL, which may hold a secret.
+    /// What happened and its root cause, in one line. The HTTP library's layers in between say nothing more, and one
+    /// of them names the URL, which may hold a secret.
     pub(crate) fn describe(&self) -> String {
-        chain(self)
+        let mut root = std::error::Error::source(self);
+        while let Some(deeper) = root.and_then(std::error::Error::source) {
+            root = Some(deeper);
+        }
+        root.map_or_else(|| self.to_string(), |root| format!("{self}: {root}"))
     }
 }
 
