@@ -18,4 +18,5 @@ soak ROUNDS="1000":
 
 # Acknowledged webhooks a second, latency and memory.
 load *ARGS:
+    cargo build --release
     cargo run --release -p inlet-bench -- {{ARGS}}
