@@ -71,14 +71,18 @@ async fn ten_attachments_of_mixed_kinds_are_archived_and_served_inert() {
 }
 
 #[tokio::test]
-async fn failing_then_healthy_media_host_is_tried_until_it_delivers() {
+async fn failing_then_slow_media_host_is_tried_until_it_delivers() {
     let world = Dev::start(QUICK).await;
-    let faults = json!({"data": [{"kind": "media_status", "status": 503, "count": 2}, {"kind": "media_truncate", "count": 1}]});
+    let faults = json!({"data": [
+        {"kind": "media_status", "status": 503, "count": 2},
+        {"kind": "media_truncate", "count": 1},
+        {"kind": "media_slow", "bytes_per_second": 60, "count": 1},
+    ]});
     assert_eq!(world.control().put("faults", &faults).await.0, 200);
     world.control().inject(&mms(&[item("image/png", PNG)])).await;
     attachments(&world, all("archived")).await;
     let jobs = world.gateway.list("jobs?kind=fetch_media").await;
-    assert!(jobs[0]["attempts"].as_i64().unwrap() >= 3, "{jobs:?}");
+    assert_eq!(jobs[0]["attempts"], 4, "{jobs:?}");
 }
 
 #[tokio::test]
