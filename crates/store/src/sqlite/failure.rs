@@ -20,7 +20,9 @@ pub(super) enum Failure {
 pub(super) enum Severity {
     /// One row or one operation; its savepoint is rolled back.
     Row,
-    /// The transaction. It may pass: disk full, locked, I/O error; or it is a fault of ours that every row would meet.
+    /// One operation: a statement or a schema of ours is wrong, so no row is to blame, and nobody else's work either.
+    Operation,
+    /// The transaction. It may pass: disk full, locked, I/O error.
     Round,
     /// Nothing written can be trusted any more; the process must end.
     Fatal,
@@ -107,7 +109,10 @@ fn severity_of(extended_code: i32) -> Severity {
         ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => Severity::Fatal,
         // What only this row's values can cause.
         ffi::SQLITE_CONSTRAINT | ffi::SQLITE_MISMATCH | ffi::SQLITE_TOOBIG => Severity::Row,
-        // Disk full, locked, I/O error, but also a statement or a schema that is wrong: no row is to blame.
+        ffi::SQLITE_ERROR | ffi::SQLITE_SCHEMA | ffi::SQLITE_MISUSE | ffi::SQLITE_RANGE => {
+            Severity::Operation
+        }
+        // Disk full, locked, I/O error.
         _ => Severity::Round,
     }
 }
@@ -124,7 +129,7 @@ mod tests {
         let passing = [ffi::SQLITE_BUSY, ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_READONLY];
         assert!(passing.iter().all(|&code| severity_of(code) == Severity::Round));
         let ours = [ffi::SQLITE_ERROR, ffi::SQLITE_SCHEMA, ffi::SQLITE_MISUSE, ffi::SQLITE_RANGE];
-        assert!(ours.iter().all(|&code| severity_of(code) == Severity::Round));
+        assert!(ours.iter().all(|&code| severity_of(code) == Severity::Operation));
         let of_a_row = [ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_MISMATCH, ffi::SQLITE_TOOBIG];
         assert!(of_a_row.iter().all(|&code| severity_of(code) == Severity::Row));
     }

@@ -28,7 +28,7 @@ pub(super) struct EventTask {
 
 /// One piece of work inside the writer's transaction, and whoever waits for its commit.
 pub(super) trait Operation: Send {
-    /// Does the work. An error of severity `Row` is kept for the answer and returned for the rollback.
+    /// Does the work. An error of severity `Row` or `Operation` is kept for the answer and returned for the rollback.
     fn run(&mut self, connection: &Connection) -> Result<(), Trouble>;
     /// Tells the caller what became of it.
     fn answer(self: Box<Self>, round: Result<(), StoreError>);
@@ -207,7 +207,7 @@ pub(super) fn run_in_savepoint(
     savepoint(connection, "savepoint operation")?;
     match operation.run(connection) {
         Ok(()) => savepoint(connection, "release operation"),
-        Err(trouble) if trouble.severity == Severity::Row => {
+        Err(trouble) if matches!(trouble.severity, Severity::Row | Severity::Operation) => {
             savepoint(connection, "rollback to operation")?;
             savepoint(connection, "release operation")
         }
