@@ -30,6 +30,8 @@ const TRUNCATE_PATIENCE: Duration = Duration::from_millis(50);
 // After a truncation that a reader prevented. Such a reader is another program: ours are short.
 const TRUNCATE_AGAIN: Duration = Duration::from_secs(30);
 const PROBE_EVERY: Duration = Duration::from_millis(500);
+/// Between the early answer of the planted fault and its commit: what a slow disk needs.
+const PLANTED_GAP: Duration = Duration::from_millis(5);
 
 /// What the writer shows to everybody else.
 pub(super) struct Shared {
@@ -279,6 +281,8 @@ impl Writer {
                 }
                 answer(events, operations, &committed);
                 if cfg!(feature = "planted-early-ack") {
+                    // A fast disk would all but close the gap, and the planted fault would go unseen.
+                    std::thread::sleep(PLANTED_GAP);
                     self.commit()?;
                 }
                 Ok(())
