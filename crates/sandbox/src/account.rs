@@ -1,75 +1,167 @@
-//! Who the sandbox's account is: its keys and ids, all derived from the seed.
+//! One account: who it is, what it remembers, its clock, and the lock around all that changes.
 
-use std::iter;
+pub(crate) mod identity;
+pub(crate) mod number;
+pub(crate) mod profile;
+mod world;
 
-use inlet_telnyx::{InvalidKey, PublicKey, SigningKey};
-use jiff::Timestamp;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use inlet_telnyx::{InvalidKey, PhoneNumber};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::config::{ProfileSettings, SandboxConfig};
-use crate::profile::Profile;
-use crate::random::{derive, hex, uuid};
+use crate::account::identity::Identity;
+use crate::clock::Clock;
+use crate::config::AccountSettings;
+use crate::host::Host;
+use crate::message::View;
+use crate::random::Randomness;
 
-/// The fixed identity of one account. It does not print itself, because it holds keys.
+pub(crate) use world::World;
+
+/// An isolated tenant of the sandbox. Nothing of one account is seen by another.
 pub(crate) struct Account {
-    pub(crate) api_key: String,
-    pub(crate) organization_id: String,
-    pub(crate) default_profile_id: String,
-    /// In the order of the configuration.
-    pub(crate) further_profile_ids: Vec<String>,
-    pub(crate) v1_secret: String,
-    signing_key: SigningKey,
-    /// Signs where a fault asks for a signature that must not verify.
-    foreign_key: SigningKey,
+    pub(crate) host: Arc<Host>,
+    pub(crate) name: String,
+    pub(crate) identity: Identity,
+    /// All numbers of the account, those of the default profile first.
+    pub(crate) numbers: Vec<PhoneNumber>,
+    pub(crate) clock: Clock,
+    /// Ends the account's own tasks.
+    pub(crate) cancel: CancellationToken,
+    /// Tells the courier that a try may be due. It keeps one wake-up for a courier that is busy.
+    pub(crate) due: Notify,
+    // What the account is furnished with at start and after a reset.
+    settings: Mutex<AccountSettings>,
+    // Guards the state for the length of one synchronous step; never held across an await.
+    world: Mutex<World>,
+    // Wakes those who wait for a condition on the world.
+    changed: watch::Sender<()>,
 }
 
 impl Account {
-    pub(crate) fn derive(config: &SandboxConfig) -> Result<Self, InvalidKey> {
-        let seed = &config.seed;
-        let further_id =
-            |profile: &ProfileSettings| uuid(derive(seed, &format!("messaging profile {}", profile.name)));
+    /// An account as its settings say; its courier is started by whoever opens it.
+    pub(crate) fn open(host: &Arc<Host>, settings: AccountSettings) -> Result<Self, InvalidKey> {
+        let identity = Identity::derive(settings.seed, settings.api_key.clone())?;
+        let clock = Clock::new(host.config.frozen_at);
+        let cancel = host.cancel.child_token();
+        let (profiles, own_numbers) = identity.furnish(&settings, clock.now());
+        let numbers = own_numbers.iter().map(|own| own.number.clone()).collect();
+        let random = Randomness::new(settings.seed);
+        let world = World::new(&host.config, profiles, own_numbers, random, cancel.child_token());
         Ok(Self {
-            api_key: config.api_key.clone().unwrap_or_else(|| derived_api_key(seed)),
-            organization_id: uuid(derive(seed, "organization")),
-            default_profile_id: uuid(derive(seed, "messaging profile")),
-            further_profile_ids: config.further_profiles.iter().map(further_id).collect(),
-            v1_secret: hex(&derive(seed, "v1 secret")[..12]),
-            signing_key: SigningKey::from_seed(&derive(seed, "webhook key"))?,
-            foreign_key: SigningKey::from_seed(&derive(seed, "foreign key"))?,
+            host: host.clone(),
+            name: settings.name.clone(),
+            identity,
+            numbers,
+            clock,
+            cancel,
+            due: Notify::new(),
+            settings: Mutex::new(settings),
+            world: Mutex::new(world),
+            changed: watch::Sender::new(()),
         })
     }
 
-    /// The profiles as they are at start: the default one with this webhook URL, and the further ones.
-    pub(crate) fn profiles(
-        &self,
-        webhook_url: Option<Url>,
-        config: &SandboxConfig,
-        now: Timestamp,
-    ) -> Vec<Profile> {
-        let default = ProfileSettings {
-            name: "Default".to_owned(),
-            numbers: Vec::new(),
-            webhook_url,
-            failover_url: config.failover_url.clone(),
+    /// Reads the world.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&World) -> T) -> T {
+        read(&self.lock())
+    }
+
+    /// Changes the world and wakes whoever waits for that.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changed.send_replace(());
+        self.due.notify_one();
+        result
+    }
+
+    /// Changes the world in a way that nobody waits for.
+    pub(crate) fn quietly<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        change(&mut self.lock())
+    }
+
+    /// Waits until `look` finds something, no longer than `limit` and no longer than the sandbox runs.
+    pub(crate) async fn wait_for<T>(&self, limit: Duration, look: impl Fn(&World) -> Option<T>) -> Option<T> {
+        // Subscribed before the first look, so that no change is lost in between.
+        let mut changes = self.changed.subscribe();
+        let found = async {
+            loop {
+                if let Some(found) = self.read(&look) {
+                    return found;
+                }
+                if changes.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
         };
-        let further = self.further_profile_ids.iter().zip(&config.further_profiles);
-        let all = iter::once((&self.default_profile_id, &default)).chain(further);
-        all.map(|(id, settings)| Profile::new(id, settings, now)).collect()
+        tokio::select! {
+            // What is there already is found even when there is no time to wait.
+            biased;
+            found = found => Some(found),
+            () = tokio::time::sleep(limit) => None,
+            () = self.cancel.cancelled() => None,
+        }
     }
 
-    pub(crate) fn public_key(&self) -> &PublicKey {
-        self.signing_key.public()
+    /// Points the default profile elsewhere, now and after every reset.
+    pub(crate) fn set_webhook_url(&self, url: Url) {
+        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        settings.webhook_url = Some(url.clone());
+        drop(settings);
+        let now = self.clock.now();
+        self.change(|world| {
+            if let Some(profile) = world.profiles.first_mut() {
+                profile.webhook_url = Some(url);
+                profile.updated_at = now;
+            }
+        });
     }
 
-    /// Signs a webhook body, with a stranger's key where a fault asks for it.
-    pub(crate) fn sign(&self, timestamp: i64, body: &[u8], with_foreign_key: bool) -> String {
-        let key = if with_foreign_key { &self.foreign_key } else { &self.signing_key };
-        key.sign(timestamp, body)
+    /// Forgets everything and takes back all moves of the clock. The seed's sequences go on, so that no receiver
+    /// sees an id twice, unless they are to begin again.
+    pub(crate) fn reset(&self, restart_ids: bool) {
+        self.clock.restart();
+        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (profiles, numbers) = self.identity.furnish(&settings, self.clock.now());
+        self.change(|world| {
+            world.life.cancel();
+            let fresh = Randomness::new(settings.seed);
+            let random = if restart_ids { fresh } else { std::mem::replace(&mut world.random, fresh) };
+            *world = World::new(&self.host.config, profiles, numbers, random, self.cancel.child_token());
+        });
     }
-}
 
-// Real keys are `KEY`, 32 upper-case hexadecimal digits, an underscore and 22 letters and digits.
-fn derived_api_key(seed: &[u8; 32]) -> String {
-    let digits = hex(&derive(seed, "api key"));
-    format!("KEY{}_{}", digits[..32].to_uppercase(), &digits[32..54])
+    /// Ends the account's work.
+    pub(crate) fn close(&self) {
+        self.cancel.cancel();
+    }
+
+    /// Whether this is the account's API key; takes the same time whatever is wrong with it.
+    pub(crate) fn has_key(&self, key: &str) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(key.as_bytes(), self.identity.api_key.as_bytes())
+            .is_ok()
+    }
+
+    /// Whether a number belongs to the account.
+    pub(crate) fn owns(&self, number: &str) -> bool {
+        self.numbers.iter().any(|own| own.as_str() == number)
+    }
+
+    /// What payloads show besides their message.
+    pub(crate) fn view(&self) -> View<'_> {
+        View {
+            config: &self.host.config,
+            organization_id: &self.identity.organization_id,
+            own_numbers: &self.numbers,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, World> {
+        // A panic in one request must not end the sandbox for all others.
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

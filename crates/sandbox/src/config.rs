@@ -8,6 +8,10 @@ use inlet_telnyx::PhoneNumber;
 use jiff::Timestamp;
 use url::Url;
 
+use crate::random::derive;
+
+/// The name of the account that every sandbox has.
+const DEFAULT_ACCOUNT: &str = "default";
 /// The account number that every sandbox has first, unless told otherwise.
 const DEFAULT_NUMBER: &str = "+15559876543";
 
@@ -94,6 +98,54 @@ impl Default for SandboxConfig {
             frozen_at: None,
         }
     }
+}
+
+impl SandboxConfig {
+    /// The account that every sandbox has.
+    pub(crate) fn default_account(&self) -> AccountSettings {
+        AccountSettings {
+            name: DEFAULT_ACCOUNT.to_owned(),
+            seed: self.seed,
+            api_key: self.api_key.clone(),
+            numbers: self.numbers.clone(),
+            webhook_url: self.webhook_url.clone(),
+            failover_url: self.failover_url.clone(),
+            further_profiles: self.further_profiles.clone(),
+        }
+    }
+
+    /// Another account with a seed of its own, derived from the sandbox's and its name.
+    pub fn further_account(&self, name: impl Into<String>) -> AccountSettings {
+        let name = name.into();
+        AccountSettings {
+            seed: derive(&self.seed, &format!("account {name}")),
+            name,
+            api_key: None,
+            numbers: vec![DEFAULT_NUMBER.parse().expect("the default number is E.164")],
+            webhook_url: None,
+            failover_url: None,
+            further_profiles: Vec::new(),
+        }
+    }
+}
+
+/// What an account is opened with. It does not print itself, because it may hold an API key.
+#[derive(Clone)]
+pub struct AccountSettings {
+    /// Tells it apart from the others.
+    pub name: String,
+    /// Its keys and ids are derived from it.
+    pub seed: [u8; 32],
+    /// Its API key; derived from the seed when absent.
+    pub api_key: Option<String>,
+    /// Its numbers that are on the default profile. Other accounts may have the same ones.
+    pub numbers: Vec<PhoneNumber>,
+    /// Webhook URL of its default profile.
+    pub webhook_url: Option<Url>,
+    /// Failover URL of its default profile.
+    pub failover_url: Option<Url>,
+    /// Profiles besides the default one.
+    pub further_profiles: Vec<ProfileSettings>,
 }
 
 /// A messaging profile to start with.

@@ -4,8 +4,6 @@ mod accept;
 mod gate;
 
 mod api;
-mod idempotency;
-mod profiles;
 
 mod control;
 mod problem;
@@ -15,29 +13,46 @@ mod media;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::State;
+use axum::middleware::{from_fn_with_state, map_response_with_state};
+use axum::response::Response;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use crate::world::Shared;
+use crate::accounts::Accounts;
+use crate::refusal::Refusal;
+use problem::Problem;
 
-pub(crate) use idempotency::IdempotencyTable;
+pub(crate) use api::idempotency::IdempotencyTable;
 
 /// Serves until the sandbox is shut down.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    accept::run(listener, router(shared.clone()), shared).await;
+pub(crate) async fn serve(listener: TcpListener, accounts: Arc<Accounts>) {
+    let host = accounts.host.clone();
+    accept::run(listener, router(accounts), host).await;
 }
 
-fn router(shared: Arc<Shared>) -> Router {
+fn router(accounts: Arc<Accounts>) -> Router {
     Router::new()
         .route(
             "/",
             get("Inlet sandbox, a local Telnyx. The page of phones comes later; see /sandbox/v1/account.\n"),
         )
         .route("/healthz", get("ok\n"))
-        .nest("/v2", api::router(shared.clone()))
-        .nest("/sandbox/v1", control::router(shared.clone()))
+        .nest("/v2", api::router(accounts.clone()))
+        .nest("/sandbox/v1", control::router(accounts.clone()))
         .route("/media/{folder}/{file}", get(media::serve))
-        .layer(from_fn_with_state(shared.clone(), gate::check))
-        .with_state(shared)
+        .layer(from_fn_with_state(accounts.clone(), gate::check))
+        .layer(map_response_with_state(accounts.clone(), render))
+        .with_state(accounts)
+}
+
+/// Gives refused requests their bodies.
+async fn render(State(accounts): State<Arc<Accounts>>, mut response: Response) -> Response {
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        return refusal.render(&accounts.host.config);
+    }
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem.render(&accounts.host),
+        None => response,
+    }
 }

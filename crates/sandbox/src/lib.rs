@@ -3,34 +3,27 @@
 //! It knows only `inlet-telnyx`, so it cannot share the gateway's mistakes, and any receiver can be tried on it.
 
 mod config;
+mod host;
 mod sandbox;
 
 mod account;
-mod profile;
-mod world;
+mod accounts;
 
-mod carrier;
-mod keyword;
 mod message;
-mod text;
-
-mod courier;
-mod delivery;
-mod event;
+mod webhook;
 
 mod fault;
 mod media;
-mod number_plan;
 mod refusal;
-mod send_request;
 
 mod http;
 
 mod clock;
 mod random;
 
-pub use config::{MediaDigestKey, ProfileSettings, RetrySettings, SandboxConfig};
-pub use delivery::{Attempt, AttemptError, Delivery, DeliveryStatus};
+pub use accounts::AccountError;
+pub use config::{AccountSettings, MediaDigestKey, ProfileSettings, RetrySettings, SandboxConfig};
 pub use fault::{CarrierOutcome, Fault, FaultEffect, FaultMatch, InvalidFault};
+pub use message::text::{InboundMedia, InboundText, Injected, RawEvent, TextError};
 pub use sandbox::{Sandbox, SandboxError};
-pub use text::{InboundMedia, InboundText, Injected, RawEvent, TextError};
+pub use webhook::delivery::{Attempt, AttemptError, Delivery, DeliveryStatus};

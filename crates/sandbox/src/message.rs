@@ -1,6 +1,13 @@
 //! A message of the account, and how Telnyx shows it.
 
-use std::collections::{BTreeMap, HashMap};
+pub(crate) mod log;
+
+pub(crate) mod carrier;
+pub(crate) mod keyword;
+pub(crate) mod number_plan;
+pub(crate) mod send_request;
+pub(crate) mod text;
+
 use std::time::Duration;
 
 use inlet_telnyx::{ApiError, PhoneNumber, Segments};
@@ -10,10 +17,8 @@ use url::Url;
 
 use crate::clock;
 use crate::config::SandboxConfig;
-use crate::keyword::Keyword;
+use crate::message::keyword::Keyword;
 
-/// How long a message can be retrieved (Telnyx: ten days).
-const RETENTION: Duration = Duration::from_secs(10 * 24 * 60 * 60);
 /// How long a message may wait for its carrier, as `valid_until` of real bodies shows.
 const VALIDITY: Duration = Duration::from_secs(60 * 60);
 
@@ -224,56 +229,5 @@ fn cc(number: &str, view: &View<'_>) -> Value {
         json!(number)
     } else {
         with_status(party(number, view), "webhook_delivered")
-    }
-}
-
-/// All messages of the account in the order in which they came, up to a number of them.
-pub(crate) struct MessageLog {
-    messages: BTreeMap<u64, Message>,
-    by_id: HashMap<String, u64>,
-    next: u64,
-    capacity: usize,
-    /// Messages that had to go because the log was full.
-    pub(crate) dropped: u64,
-}
-
-impl MessageLog {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { messages: BTreeMap::new(), by_id: HashMap::new(), next: 0, capacity, dropped: 0 }
-    }
-
-    pub(crate) fn push(&mut self, message: Message) {
-        self.by_id.insert(message.id.clone(), self.next);
-        self.messages.insert(self.next, message);
-        self.next += 1;
-        while self.messages.len() > self.capacity {
-            self.drop_oldest();
-            self.dropped += 1;
-        }
-    }
-
-    /// A message by its id, as long as Telnyx shows it.
-    pub(crate) fn find(&self, id: &str, now: Timestamp) -> Option<&Message> {
-        let message = self.messages.get(self.by_id.get(id)?)?;
-        (now < clock::after(message.received_at, RETENTION)).then_some(message)
-    }
-
-    /// The place of a message in the log, whichever way it went.
-    pub(crate) fn place_of(&self, id: &str) -> Option<u64> {
-        self.by_id.get(id).copied()
-    }
-
-    /// Messages the account sent, oldest first; with a place, only those after it.
-    pub(crate) fn sent(&self, after: Option<u64>) -> impl DoubleEndedIterator<Item = &Message> {
-        let sent = |message: &&Message| message.direction == Direction::Outbound;
-        self.messages.range(after.map_or(0, |place| place + 1)..).map(|(_, message)| message).filter(sent)
-    }
-
-    fn drop_oldest(&mut self) {
-        let Some((sequence, message)) = self.messages.pop_first() else { return };
-        // An id may have been used again since.
-        if self.by_id.get(&message.id) == Some(&sequence) {
-            self.by_id.remove(&message.id);
-        }
     }
 }

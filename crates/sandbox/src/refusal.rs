@@ -1,5 +1,9 @@
 //! What Telnyx's API answers when it refuses: the documented error envelope, its codes and their statuses.
 
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use inlet_telnyx::{ApiError, ErrorSource};
 use serde_json::{Value, json};
 
@@ -73,13 +77,21 @@ impl Refusal {
         self
     }
 
-    /// The HTTP status, after the configured exceptions.
-    pub(crate) fn status(&self, config: &SandboxConfig) -> u16 {
+    /// Status and body as Telnyx gives them.
+    pub(crate) fn render(&self, config: &SandboxConfig) -> Response {
+        let status = StatusCode::from_u16(self.status(config)).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut response = (status, Json(self.envelope())).into_response();
+        if let Some(seconds) = self.retry_after_seconds {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    fn status(&self, config: &SandboxConfig) -> u16 {
         config.error_statuses.get(&self.error.code).copied().unwrap_or(self.status)
     }
 
-    /// The documented envelope.
-    pub(crate) fn envelope(&self) -> Value {
+    fn envelope(&self) -> Value {
         let mut error = json!(self.error);
         error["meta"] =
             json!({"url": format!("https://developers.telnyx.com/docs/overview/errors/{}", self.error.code)});
@@ -89,6 +101,15 @@ impl Refusal {
     #[cfg(test)]
     pub(crate) fn code(&self) -> &str {
         &self.error.code
+    }
+}
+
+/// A layer over all routes gives it its body.
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        response.extensions_mut().insert(self);
+        response
     }
 }
 

@@ -11,12 +11,13 @@ use tracing::info;
 use url::Url;
 
 use crate::account::Account;
-use crate::config::SandboxConfig;
-use crate::delivery::Delivery;
+use crate::accounts::{AccountError, Accounts};
+use crate::config::{AccountSettings, SandboxConfig};
 use crate::fault::Fault;
-use crate::text::{InboundText, Injected, RawEvent, TextError};
-use crate::world::Shared;
-use crate::{courier, http};
+use crate::host::Host;
+use crate::http;
+use crate::message::text::{InboundText, Injected, RawEvent, TextError};
+use crate::webhook::delivery::Delivery;
 
 /// How long shutdown waits for requests under way before their tasks are left to their cancelled ends.
 const GRACE: Duration = Duration::from_secs(5);
@@ -51,7 +52,7 @@ pub enum SandboxError {
 
 /// A running local Telnyx. Dropping it stops it; [`Sandbox::shutdown`] also waits until it has stopped.
 pub struct Sandbox {
-    shared: Arc<Shared>,
+    accounts: Arc<Accounts>,
     address: SocketAddr,
 }
 
@@ -61,17 +62,15 @@ impl Sandbox {
         let listen_error = |source| SandboxError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        let account = Account::derive(&config)?;
         let client = webhook_client().map_err(SandboxError::Client)?;
         let origin = match &config.public_url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{address}"),
         };
-        let shared = Arc::new(Shared::new(config, account, origin, client));
-        shared.tracker.spawn(http::serve(listener, shared.clone()));
-        shared.tracker.spawn(courier::run(shared.clone()));
+        let accounts = Arc::new(Accounts::open(Arc::new(Host::new(config, origin, client)))?);
+        accounts.host.tracker.spawn(http::serve(listener, accounts.clone()));
         info!(%address, "sandbox listens on {address}");
-        Ok(Self { shared, address })
+        Ok(Self { accounts, address })
     }
 
     /// The address that is listened on.
@@ -81,94 +80,106 @@ impl Sandbox {
 
     /// The origin at which the sandbox is reached, without a final slash.
     pub fn base_url(&self) -> String {
-        self.shared.origin.clone()
+        self.accounts.host.origin.clone()
     }
 
     /// What `TELNYX_BASE_URL` should be.
     pub fn api_url(&self) -> String {
-        format!("{}/v2", self.shared.origin)
+        format!("{}/v2", self.accounts.host.origin)
     }
 
     /// The key that verifies the sandbox's webhooks.
     pub fn public_key(&self) -> &PublicKey {
-        self.shared.account.public_key()
+        self.account().identity.public_key()
     }
 
     /// The key that `/v2` wants as bearer token.
     pub fn api_key(&self) -> &str {
-        &self.shared.account.api_key
+        &self.account().identity.api_key
     }
 
     /// The account's numbers, in the configured order; those of the default profile first.
     pub fn numbers(&self) -> Vec<PhoneNumber> {
-        self.shared.numbers.clone()
+        self.account().numbers.clone()
     }
 
     /// The id of the default profile.
     pub fn messaging_profile_id(&self) -> &str {
-        &self.shared.account.default_profile_id
+        &self.account().identity.default_profile_id
     }
 
-    /// The id of the profile that a number is on.
-    pub fn messaging_profile_id_of(&self, number: &PhoneNumber) -> &str {
-        self.shared.profile_id_of(number)
+    /// The id of the profile that a number is on, if it is on any.
+    pub fn messaging_profile_id_of(&self, number: &PhoneNumber) -> Option<String> {
+        self.account().read(|world| world.profile_of(number).map(|profile| profile.id.clone()))
     }
 
     /// Points the default profile's webhooks at a receiver, now and after every reset.
     pub fn set_webhook_url(&self, url: Url) {
-        self.shared.set_webhook_url(url);
+        self.account().set_webhook_url(url);
+    }
+
+    /// Opens another account, isolated from all others.
+    pub fn add_account(&self, settings: AccountSettings) -> Result<(), AccountError> {
+        self.accounts.add(settings).map(drop)
     }
 
     /// Texts one of the account's numbers.
     pub async fn inject(&self, text: InboundText) -> Result<Injected, TextError> {
-        self.shared.receive_text(text)
+        self.account().receive_text(text)
     }
 
     /// Signs and sends a webhook body as it is.
     pub async fn inject_raw(&self, event: RawEvent) -> Result<Injected, TextError> {
-        self.shared.send_raw(event)
+        self.account().send_raw(event)
     }
 
     /// The latest delivery of an event, with its attempts.
     pub fn delivery(&self, event_id: &str) -> Option<Delivery> {
-        self.shared.read(|world| world.deliveries.find(event_id).cloned())
+        self.account().read(|world| world.deliveries.find(event_id).cloned())
     }
 
     /// The deliveries that are kept, oldest first.
     pub fn deliveries(&self) -> Vec<Delivery> {
-        self.shared.read(|world| world.deliveries.all_after(0).cloned().collect())
+        self.account().read(|world| world.deliveries.all_after(0).cloned().collect())
     }
 
     /// Replaces the active faults.
     pub fn set_faults(&self, faults: Vec<Fault>) {
-        self.shared.change(|world| world.faults.replace(faults));
+        self.account().change(|world| world.faults.replace(faults));
     }
 
     /// Moves the sandbox's clock forward: media age, retries come due.
     pub fn advance_clock(&self, by: Duration) {
-        self.shared.clock.advance(by);
+        self.account().clock.advance(by);
     }
 
     /// Waits until no event is on its way.
     pub async fn wait_idle(&self, limit: Duration) -> Result<(), SandboxError> {
-        let idle = self.shared.wait_for(limit, |world| (world.deliveries.pending() == 0).then_some(())).await;
-        let pending = self.shared.read(|world| world.deliveries.pending());
+        let idle =
+            self.account().wait_for(limit, |world| (world.deliveries.pending() == 0).then_some(())).await;
+        let pending = self.account().read(|world| world.deliveries.pending());
         idle.ok_or(SandboxError::NotIdle { pending, waited: limit })
     }
 
     /// Stops: no new requests, attempts under way are given up, all tasks are awaited.
     pub async fn shutdown(self) {
-        self.shared.cancel.cancel();
-        self.shared.tracker.close();
-        if tokio::time::timeout(GRACE, self.shared.tracker.wait()).await.is_err() {
-            tracing::warn!(tasks = self.shared.tracker.len(), "sandbox tasks did not end in time");
+        self.accounts.host.cancel.cancel();
+        self.accounts.host.tracker.close();
+        if tokio::time::timeout(GRACE, self.accounts.host.tracker.wait()).await.is_err() {
+            tracing::warn!(tasks = self.accounts.host.tracker.len(), "sandbox tasks did not end in time");
         }
+    }
+}
+
+impl Sandbox {
+    fn account(&self) -> &Account {
+        self.accounts.default()
     }
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        self.shared.cancel.cancel();
+        self.accounts.host.cancel.cancel();
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use crate::world::Shared;
+use crate::host::Host;
 
 /// Connections at one time; further ones wait in the system's queue.
 const MAX_CONNECTIONS: usize = 1024;
@@ -42,17 +42,17 @@ impl CutConnection {
     }
 }
 
-pub(crate) async fn run(listener: TcpListener, router: Router, shared: Arc<Shared>) {
+pub(crate) async fn run(listener: TcpListener, router: Router, host: Arc<Host>) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    while let Some((stream, slot)) = next_connection(&listener, &slots, &shared).await {
-        shared.tracker.spawn(serve(stream, router.clone(), shared.clone(), slot));
+    while let Some((stream, slot)) = next_connection(&listener, &slots, &host).await {
+        host.tracker.spawn(serve(stream, router.clone(), host.clone(), slot));
     }
 }
 
 async fn next_connection(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-    shared: &Shared,
+    host: &Host,
 ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     let accepted = async {
         let slot = slots.clone().acquire_owned().await.ok()?;
@@ -68,11 +68,11 @@ async fn next_connection(
     };
     tokio::select! {
         accepted = accepted => accepted,
-        () = shared.cancel.cancelled() => None,
+        () = host.cancel.cancelled() => None,
     }
 }
 
-async fn serve(stream: TcpStream, router: Router, shared: Arc<Shared>, _slot: OwnedSemaphorePermit) {
+async fn serve(stream: TcpStream, router: Router, host: Arc<Host>, _slot: OwnedSemaphorePermit) {
     let service = service_fn(move |request| answer(router.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -81,7 +81,7 @@ async fn serve(stream: TcpStream, router: Router, shared: Arc<Shared>, _slot: Ow
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = shared.cancel.cancelled() => {
+        () = host.cancel.cancelled() => {
             connection.as_mut().graceful_shutdown();
             tokio::time::timeout(GRACE, connection).await.unwrap_or(Ok(()))
         }

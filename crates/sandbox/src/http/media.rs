@@ -12,28 +12,31 @@ use futures_util::stream;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use crate::account::Account;
+use crate::accounts::Accounts;
 use crate::clock;
 use crate::fault::{FaultEffect, Subject};
-use crate::http::gate::has_key;
+use crate::http::gate::bearer;
 use crate::media::StoredMedia;
-use crate::world::Shared;
 
 /// A slow answer goes out in so many steps a second.
 const STEPS_PER_SECOND: u32 = 10;
 
 pub(crate) async fn serve(
-    State(shared): State<Arc<Shared>>,
+    State(accounts): State<Arc<Accounts>>,
     Path((folder, file)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    let Some((media, fault)) = find(&shared, &format!("{folder}/{file}")) else { return not_found() };
-    if shared.config.media_auth && !has_key(&headers, &shared) {
+    let path = format!("{folder}/{file}");
+    let found = accounts.all().into_iter().find_map(|account| Some((find(&account, &path)?, account)));
+    let Some(((media, fault), account)) = found else { return not_found() };
+    let config = &accounts.host.config;
+    if config.media_auth && !bearer(&headers).is_some_and(|key| account.has_key(key)) {
         return (StatusCode::UNAUTHORIZED, "media need the account's API key as bearer token\n")
             .into_response();
     }
-    if shared.clock.now() >= clock::after(media.stored_at, shared.config.media_lifetime) {
-        let status =
-            StatusCode::from_u16(shared.config.expired_media_status).unwrap_or(StatusCode::NOT_FOUND);
+    if account.clock.now() >= clock::after(media.stored_at, config.media_lifetime) {
+        let status = StatusCode::from_u16(config.expired_media_status).unwrap_or(StatusCode::NOT_FOUND);
         return (status, "the media has expired\n").into_response();
     }
     match fault {
@@ -42,8 +45,8 @@ pub(crate) async fn serve(
     }
 }
 
-fn find(shared: &Shared, path: &str) -> Option<(StoredMedia, Option<FaultEffect>)> {
-    shared.quietly(|world| {
+fn find(account: &Account, path: &str) -> Option<(StoredMedia, Option<FaultEffect>)> {
+    account.quietly(|world| {
         let media = world.media.find(path)?.clone();
         let subject = Subject { numbers: &media.numbers, event_type: None };
         let fault = world.faults.strike(&mut world.random, subject, |effect| match effect {

@@ -1,16 +1,14 @@
 //! Error bodies of the control API: RFC 9457 with a stable code.
 
 use axum::Json;
-use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::text::TextError;
-use crate::world::Shared;
+use crate::accounts::AccountError;
+use crate::host::Host;
+use crate::message::text::TextError;
 
 /// What can go wrong with a control request. Codes are never renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +20,8 @@ pub(crate) enum Code {
     InvalidBody,
     InvalidQuery,
     UnknownNumber,
+    NoProfile,
+    AccountRefused,
     QueueFull,
     NotFound,
     MethodNotAllowed,
@@ -38,6 +38,8 @@ impl Code {
             Self::InvalidBody => ("invalid_body", 422, "Body is not understood"),
             Self::InvalidQuery => ("invalid_query", 422, "Query is not understood"),
             Self::UnknownNumber => ("unknown_number", 422, "Number is not the account's"),
+            Self::NoProfile => ("no_profile", 422, "Number is on no messaging profile"),
+            Self::AccountRefused => ("account_refused", 409, "Account cannot be opened"),
             Self::QueueFull => ("queue_full", 503, "Too many events wait"),
             Self::NotFound => ("not_found", 404, "Nothing is here"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "Method does not fit"),
@@ -46,24 +48,24 @@ impl Code {
     }
 }
 
-/// One refused control request.
-#[derive(Debug)]
+/// One refused control request. A layer over all routes gives it its body.
+#[derive(Debug, Clone)]
 pub(crate) struct Problem {
     code: Code,
     detail: String,
 }
 
 impl Problem {
-    pub(crate) fn new(code: Code, detail: String) -> Self {
-        Self { code, detail }
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
     }
 
-    pub(crate) fn respond(self, shared: &Shared) -> Response {
+    /// Status and body.
+    pub(crate) fn render(&self, host: &Host) -> Response {
         let (code, status, title) = self.code.parts();
-        let request_id = shared.quietly(|world| world.random.uuid("request"));
         let body = json!({
             "type": "about:blank", "title": title, "status": status,
-            "detail": self.detail, "code": code, "request_id": request_id,
+            "detail": self.detail, "code": code, "request_id": host.request_id(),
         });
         let status = StatusCode::from_u16(status).expect("the statuses above are valid");
         let mut response = (status, Json(body)).into_response();
@@ -72,19 +74,27 @@ impl Problem {
     }
 }
 
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Self {
+        Self::new(Code::AccountRefused, error.to_string())
+    }
+}
+
 impl From<TextError> for Problem {
     fn from(error: TextError) -> Self {
         let code = match error {
             TextError::UnknownNumber { .. } => Code::UnknownNumber,
+            TextError::NoProfile { .. } => Code::NoProfile,
             TextError::QueueFull { .. } => Code::QueueFull,
         };
         Self::new(code, error.to_string())
     }
-}
-
-/// Reads a JSON body, or says what is wrong with it.
-pub(crate) fn read_json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
-    let body = body.map_err(|rejection| Problem::new(Code::BodyTooLarge, rejection.body_text()))?;
-    serde_json::from_slice(&body)
-        .map_err(|error| Problem::new(Code::InvalidBody, format!("body is not understood: {error}")))
 }

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod accounts;
 mod control;
 mod faults;
 mod media;

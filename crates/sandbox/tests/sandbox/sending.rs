@@ -268,7 +268,7 @@ async fn two_receivers_with_a_profile_each_can_text_each_other() {
     idle(&sandbox).await;
     assert_eq!((ours.received().len(), theirs.received().len()), (2, 1));
     let arrived = theirs.bodies().remove(0)["data"]["payload"].clone();
-    assert_eq!(arrived["messaging_profile_id"], sandbox.messaging_profile_id_of(&number));
+    assert_eq!(arrived["messaging_profile_id"], json!(sandbox.messaging_profile_id_of(&number)));
     send(&sandbox, json!({"from": number, "to": OURS, "text": "back"})).await;
     idle(&sandbox).await;
     assert_eq!((ours.received().len(), theirs.received().len()), (3, 3));

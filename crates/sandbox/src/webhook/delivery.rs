@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::clock;
 use crate::config::RetrySettings;
-use crate::event;
+use crate::webhook::event;
 
 /// Receivers' answers that are kept in all; beyond it the oldest finished deliveries go, as if the log were full.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;

@@ -3,11 +3,11 @@
 use inlet_telnyx::{Address, MAX_PARTS, PhoneNumber, Segments};
 use serde_json::{Map, Value};
 
-use crate::delivery::Route;
-use crate::number_plan;
-use crate::profile::{Profile, optional_url, text};
+use crate::account::profile::{Profile, optional_url, text};
+use crate::account::{Account, World};
+use crate::message::number_plan;
 use crate::refusal::Refusal;
-use crate::world::{Shared, World};
+use crate::webhook::delivery::Route;
 
 /// Telnyx takes up to ten attachments (error 40317).
 const MAX_MEDIA: usize = 10;
@@ -27,12 +27,16 @@ pub(crate) struct SendRequest {
 
 impl SendRequest {
     /// Checks a body: shape, addresses, profile, destination, content.
-    pub(crate) fn check(body: &Map<String, Value>, world: &World, shared: &Shared) -> Result<Self, Refusal> {
+    pub(crate) fn check(
+        body: &Map<String, Value>,
+        world: &World,
+        account: &Account,
+    ) -> Result<Self, Refusal> {
         let to = recipient(body)?;
-        let from = sender(body, shared)?;
+        let from = sender(body, account)?;
         let own_route =
             Route { primary: url(body, "webhook_url")?, failover: url(body, "webhook_failover_url")? };
-        let profile = profile(body, world, shared, &from)?;
+        let profile = profile(body, world, &from)?;
         if !number_plan::is_allowed(&to, &profile.whitelisted_destinations) {
             let detail = format!(
                 "The messaging profile does not allow messages to '{to}'; see its whitelisted_destinations."
@@ -83,7 +87,7 @@ fn recipient(body: &Map<String, Value>) -> Result<PhoneNumber, Refusal> {
     }
 }
 
-fn sender(body: &Map<String, Value>, shared: &Shared) -> Result<PhoneNumber, Refusal> {
+fn sender(body: &Map<String, Value>, account: &Account) -> Result<PhoneNumber, Refusal> {
     let Some(value) = body.get("from").filter(|value| !value.is_null()) else {
         return Err(match body.contains_key("messaging_profile_id") {
             true => Refusal::not_emulated("number pools, so `from` is needed").at("/from"),
@@ -91,7 +95,7 @@ fn sender(body: &Map<String, Value>, shared: &Shared) -> Result<PhoneNumber, Ref
         });
     };
     let from = text(value, "/from")?;
-    from.parse().ok().filter(|_| shared.owns(from)).ok_or_else(|| {
+    from.parse().ok().filter(|_| account.owns(from)).ok_or_else(|| {
         let detail =
             format!("The 'from' address '{from}' is not a number of this account with a messaging profile.");
         Refusal::new("40305", detail).at("/from")
@@ -101,24 +105,38 @@ fn sender(body: &Map<String, Value>, shared: &Shared) -> Result<PhoneNumber, Ref
 fn profile<'a>(
     body: &Map<String, Value>,
     world: &'a World,
-    shared: &Shared,
     from: &PhoneNumber,
 ) -> Result<&'a Profile, Refusal> {
-    let named = optional_text(body, "messaging_profile_id")?;
-    let id = named.as_deref().unwrap_or_else(|| shared.profile_id_of(from));
-    let unknown = || {
-        Refusal::new("10005", format!("There is no messaging profile '{id}'.")).at("/messaging_profile_id")
+    let own = world.profile_of(from);
+    let profile = match optional_text(body, "messaging_profile_id")? {
+        None => own.ok_or_else(|| {
+            let detail = format!("The 'from' address '{from}' is not on a messaging profile.");
+            Refusal::new("40305", detail).at("/from")
+        })?,
+        Some(id) => named_profile(&id, world, own, from)?,
     };
-    let profile = world.profile(id).ok_or_else(unknown)?;
-    if id != shared.profile_id_of(from) {
-        let detail = format!("The 'from' address '{from}' is not on the messaging profile '{id}'.");
-        return Err(Refusal::new("40305", detail).at("/from"));
-    }
     if profile.enabled {
         return Ok(profile);
     }
     Err(Refusal::new("40312", "The messaging profile is disabled; enable it before sending.")
         .at("/messaging_profile_id"))
+}
+
+fn named_profile<'a>(
+    id: &str,
+    world: &'a World,
+    own: Option<&Profile>,
+    from: &PhoneNumber,
+) -> Result<&'a Profile, Refusal> {
+    let unknown = || {
+        Refusal::new("10005", format!("There is no messaging profile '{id}'.")).at("/messaging_profile_id")
+    };
+    let named = world.profile(id).ok_or_else(unknown)?;
+    if own.is_none_or(|own| own.id != named.id) {
+        let detail = format!("The 'from' address '{from}' is not on the messaging profile '{id}'.");
+        return Err(Refusal::new("40305", detail).at("/from"));
+    }
+    Ok(named)
 }
 
 fn kind(body: &Map<String, Value>, media_urls: &[String]) -> Result<bool, Refusal> {

@@ -192,6 +192,12 @@ pub enum TextError {
         /// The recipient as given.
         number: String,
     },
+    /// The recipient is on no messaging profile, so Telnyx would have nowhere to deliver the text.
+    #[error("`{number}` is on no messaging profile; put it on one first")]
+    NoProfile {
+        /// The recipient.
+        number: String,
+    },
     /// Too many events wait for delivery.
     #[error("{pending} events wait for delivery already; wait until the sandbox is idle")]
     QueueFull {

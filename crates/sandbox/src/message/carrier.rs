@@ -4,20 +4,19 @@ use inlet_telnyx::PhoneNumber;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::account::{Account, World};
 use crate::clock;
-use crate::delivery::{Content, NewEvent, Route};
-use crate::event;
 use crate::fault::{CarrierOutcome, FaultEffect, Subject};
-use crate::keyword::Keyword;
 use crate::media::{StoredMedia, sha256};
+use crate::message::keyword::Keyword;
+use crate::message::send_request::SendRequest;
+use crate::message::text::{InboundMedia, InboundText, Injected, RawEvent, TextError};
 use crate::message::{Direction, Journey, Message, MessageMedia, Stage};
-use crate::profile::Profile;
 use crate::refusal::{Refusal, delivery_error};
-use crate::send_request::SendRequest;
-use crate::text::{InboundMedia, InboundText, Injected, RawEvent, TextError};
-use crate::world::{Shared, World};
+use crate::webhook::delivery::{Content, NewEvent, Route};
+use crate::webhook::event;
 
-impl Shared {
+impl Account {
     /// Takes a text from a phone and sets its webhook going.
     pub(crate) fn receive_text(&self, text: InboundText) -> Result<Injected, TextError> {
         let unknown = || TextError::UnknownNumber { number: text.to.clone() };
@@ -25,10 +24,11 @@ impl Shared {
         if !self.owns(to.as_str()) {
             return Err(unknown());
         }
-        let profile_id = self.profile_id_of(&to).to_owned();
         let now = self.clock.now();
         self.change(|world| {
             self.check_queue(world)?;
+            let no_profile = || TextError::NoProfile { number: to.to_string() };
+            let profile_id = world.profile_of(&to).ok_or_else(no_profile)?.id.clone();
             let event_id = text.data_id.clone();
             let message = self.inbound_message(world, text, profile_id, now);
             Ok(self.arrive(world, message, event_id, now))
@@ -56,7 +56,7 @@ impl Shared {
         let now = self.clock.now();
         self.change(|world| {
             self.check_queue(world)?;
-            let route = match (raw.url, world.profile(&self.account.default_profile_id)) {
+            let route = match (raw.url, world.profile(&self.identity.default_profile_id)) {
                 (None, Some(own)) => Route::new(own.webhook_url.clone(), own.webhook_failover_url.clone()),
                 (url, _) => Route::new(url, None),
             };
@@ -80,7 +80,11 @@ impl Shared {
 
     fn check_queue(&self, world: &World) -> Result<(), TextError> {
         let pending = world.deliveries.pending();
-        if pending < self.config.pending_capacity { Ok(()) } else { Err(TextError::QueueFull { pending }) }
+        if pending < self.host.config.pending_capacity {
+            Ok(())
+        } else {
+            Err(TextError::QueueFull { pending })
+        }
     }
 
     fn check_blocks(
@@ -159,7 +163,7 @@ impl Shared {
                     numbers: numbers.to_vec(),
                 };
                 let path = world.media.keep(&folder, filename.as_deref(), stored);
-                let url = format!("{}/media/{path}", self.origin);
+                let url = format!("{}/media/{path}", self.host.origin);
                 MessageMedia { url, content_type: Some(content_type), size, sha256: Some(digest) }
             }
         }
@@ -195,12 +199,12 @@ impl Shared {
         numbers: &[String],
         now: Timestamp,
     ) -> Message {
-        let sent_at = clock::after(now, self.config.sent_delay);
+        let sent_at = clock::after(now, self.host.config.sent_delay);
         let (final_status, errors) = match self.carrier_failure(world, numbers) {
             Some((outcome, code)) => (outcome.as_str(), vec![delivery_error(&code)]),
             None => ("delivered", Vec::new()),
         };
-        let completed_at = clock::after(sent_at, self.config.finalized_delay);
+        let completed_at = clock::after(sent_at, self.host.config.finalized_delay);
         Message {
             id: world.random.uuid("message"),
             direction: Direction::Outbound,
@@ -230,7 +234,7 @@ impl Shared {
 
     // Media elsewhere are not fetched; of its own ones the sandbox knows type, size and digest.
     fn known_media(&self, world: &World, url: &str) -> MessageMedia {
-        let path = url.strip_prefix(&self.origin).and_then(|path| path.strip_prefix("/media/"));
+        let path = url.strip_prefix(&self.host.origin).and_then(|path| path.strip_prefix("/media/"));
         match path.and_then(|path| world.media.find(path)) {
             None => MessageMedia::bare(url),
             Some(stored) => MessageMedia {
@@ -266,19 +270,17 @@ impl Shared {
         if !self.owns(to.as_str()) {
             return;
         }
-        let profile_id = self.profile_id_of(&to).to_owned();
-        let profile = world.profile(&profile_id).cloned();
-        let url = |pick: fn(Profile) -> Option<url::Url>| profile.clone().and_then(pick);
+        let Some(profile) = world.profile_of(&to).cloned() else { return };
         let arriving = Message {
             id: world.random.uuid("message"),
             direction: Direction::Inbound,
-            webhook_url: url(|profile| profile.webhook_url),
-            webhook_failover_url: url(|profile| profile.webhook_failover_url),
+            webhook_url: profile.webhook_url,
+            webhook_failover_url: profile.webhook_failover_url,
             keyword: message.text.as_deref().and_then(Keyword::of),
             received_at: journey.completed_at,
             journey: None,
             tags: Vec::new(),
-            profile_id,
+            profile_id: profile.id,
             ..message.clone()
         };
         self.arrive(world, arriving, None, journey.completed_at);

@@ -11,34 +11,34 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::delivery::{Attempt, AttemptError, DueTry, Next};
+use crate::account::Account;
 use crate::fault::{FaultEffect, Subject};
-use crate::world::Shared;
+use crate::webhook::delivery::{Attempt, AttemptError, DueTry, Next};
 
 /// How much of a receiver's answer is kept (Telnyx's delivery records: up to 10 kB).
 const EXCERPT_BYTES: usize = 10_000;
 
 /// Runs until the sandbox is shut down.
-pub(crate) async fn run(shared: Arc<Shared>) {
-    let slots = Arc::new(Semaphore::new(shared.config.concurrent_attempts.max(1)));
-    while let Some(slot) = free_slot(&shared, &slots).await {
-        match take_due(&shared) {
+pub(crate) async fn run(account: Arc<Account>) {
+    let slots = Arc::new(Semaphore::new(account.host.config.concurrent_attempts.max(1)));
+    while let Some(slot) = free_slot(&account, &slots).await {
+        match take_due(&account) {
             Taken::Try(assignment) => {
-                shared.tracker.spawn(attempt(shared.clone(), assignment, slot));
+                account.host.tracker.spawn(attempt(account.clone(), assignment, slot));
             }
             Taken::NotBefore(due_at) => {
                 drop(slot);
                 tokio::select! {
-                    () = shared.due.notified() => {}
-                    () = shared.clock.wait_until(due_at) => {}
-                    () = shared.cancel.cancelled() => return,
+                    () = account.due.notified() => {}
+                    () = account.clock.wait_until(due_at) => {}
+                    () = account.cancel.cancelled() => return,
                 }
             }
             Taken::Nothing => {
                 drop(slot);
                 tokio::select! {
-                    () = shared.due.notified() => {}
-                    () = shared.cancel.cancelled() => return,
+                    () = account.due.notified() => {}
+                    () = account.cancel.cancelled() => return,
                 }
             }
         }
@@ -67,16 +67,16 @@ struct Answer {
     error: Option<AttemptError>,
 }
 
-async fn free_slot(shared: &Shared, slots: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+async fn free_slot(account: &Account, slots: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     tokio::select! {
         slot = slots.clone().acquire_owned() => slot.ok(),
-        () = shared.cancel.cancelled() => None,
+        () = account.cancel.cancelled() => None,
     }
 }
 
-fn take_due(shared: &Shared) -> Taken {
-    let now = shared.clock.now();
-    shared.quietly(|world| match world.deliveries.take_due(now, &shared.config.retry) {
+fn take_due(account: &Account) -> Taken {
+    let now = account.clock.now();
+    account.quietly(|world| match world.deliveries.take_due(now, &account.host.config.retry) {
         Next::Nothing => Taken::Nothing,
         Next::NotBefore(due_at) => Taken::NotBefore(due_at),
         Next::Try(due) => {
@@ -98,16 +98,16 @@ fn take_due(shared: &Shared) -> Taken {
     })
 }
 
-async fn attempt(shared: Arc<Shared>, assignment: Box<Assignment>, slot: OwnedSemaphorePermit) {
-    let started_at = shared.clock.now();
+async fn attempt(account: Arc<Account>, assignment: Box<Assignment>, slot: OwnedSemaphorePermit) {
+    let started_at = account.clock.now();
     let timestamp = started_at.as_second() - i64::from(assignment.age_seconds);
     let answer = tokio::select! {
-        answer = post(&shared, &assignment, timestamp) => answer,
+        answer = post(&account, &assignment, timestamp) => answer,
         () = assignment.life.cancelled() => return,
     };
-    let now = shared.clock.now();
+    let now = account.clock.now();
     let due = assignment.due;
-    let success = match shared.config.retry.success_is_only_200 {
+    let success = match account.host.config.retry.success_is_only_200 {
         true => answer.status == Some(200),
         false => answer.status.is_some_and(|status| (200..300).contains(&status)),
     };
@@ -125,24 +125,25 @@ async fn attempt(shared: Arc<Shared>, assignment: Box<Assignment>, slot: OwnedSe
         error: answer.error,
     };
     drop(slot);
-    shared.change(|world| {
+    account.change(|world| {
         // After a reset the delivery is gone, and its number may belong to another.
         if !assignment.life.is_cancelled() {
-            world.deliveries.finish(due.ticket, record, now, &shared.config.retry);
+            world.deliveries.finish(due.ticket, record, now, &account.host.config.retry);
         }
     });
 }
 
-async fn post(shared: &Shared, assignment: &Assignment, timestamp: i64) -> Answer {
+async fn post(account: &Account, assignment: &Assignment, timestamp: i64) -> Answer {
     let due = &assignment.due;
     let mut body = due.content.body(due.number, &due.url);
-    let signature = shared.account.sign(timestamp, &body, assignment.foreign_key);
+    let signature = account.identity.sign(timestamp, &body, assignment.foreign_key);
     if assignment.altered {
         // White space is the smallest change; a receiver that signs re-serialised JSON does not see it.
         body.push(b'\n');
     }
-    let deadline = Instant::now() + shared.config.retry.timeout;
-    let request = shared
+    let deadline = Instant::now() + account.host.config.retry.timeout;
+    let request = account
+        .host
         .client
         .post(due.url.clone())
         .header(CONTENT_TYPE, "application/json")
@@ -154,7 +155,9 @@ async fn post(shared: &Shared, assignment: &Assignment, timestamp: i64) -> Answe
         Ok(Ok(response)) => answered(response, deadline).await,
         Ok(Err(error)) if error.is_connect() => no_answer("75002", "The connection failed"),
         Ok(Err(_)) => no_answer("75000", "The connection ended without an answer"),
-        Err(_) => no_answer("75000", format!("No answer within {}", phrase(shared.config.retry.timeout))),
+        Err(_) => {
+            no_answer("75000", format!("No answer within {}", phrase(account.host.config.retry.timeout)))
+        }
     }
 }
 

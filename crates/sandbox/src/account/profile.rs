@@ -29,6 +29,8 @@ const MAX_URL: usize = 2000;
 #[derive(Clone)]
 pub(crate) struct Profile {
     pub(crate) id: String,
+    /// Signs webhooks of API version 1.
+    pub(crate) v1_secret: String,
     pub(crate) name: String,
     pub(crate) enabled: bool,
     pub(crate) webhook_url: Option<Url>,
@@ -41,9 +43,10 @@ pub(crate) struct Profile {
 
 impl Profile {
     /// A profile as it is at start.
-    pub(crate) fn new(id: &str, settings: &ProfileSettings, now: Timestamp) -> Self {
+    pub(crate) fn new(id: String, v1_secret: String, settings: &ProfileSettings, now: Timestamp) -> Self {
         Self {
-            id: id.to_owned(),
+            id,
+            v1_secret,
             name: settings.name.clone(),
             enabled: true,
             webhook_url: settings.webhook_url.clone(),
@@ -55,7 +58,7 @@ impl Profile {
     }
 
     /// The profile as Telnyx shows it.
-    pub(crate) fn shown(&self, organization_id: &str, v1_secret: &str) -> Value {
+    pub(crate) fn shown(&self, organization_id: &str) -> Value {
         let mut shown = json!({
             "created_at": clock::format(self.created_at),
             "daily_spend_limit": "0.00",
@@ -66,7 +69,7 @@ impl Profile {
             "record_type": "messaging_profile",
             "redaction_level": 2,
             "updated_at": clock::format(self.updated_at),
-            "v1_secret": v1_secret,
+            "v1_secret": self.v1_secret,
             "webhook_api_version": "2",
             "webhook_failover_url": self.webhook_failover_url,
             "webhook_url": self.webhook_url,

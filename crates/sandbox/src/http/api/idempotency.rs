@@ -1,11 +1,14 @@
 //! Remembers what was answered to a request with an `Idempotency-Key`, so that its repeat has no second effect.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
+use crate::account::{Account, World};
 use crate::clock;
 use crate::media::sha256;
 use crate::refusal::Refusal;
@@ -106,6 +109,60 @@ impl IdempotencyTable {
             self.entries.remove(key);
             self.oldest_first.pop_front();
         }
+    }
+}
+
+/// A request under an idempotency key, or under none. Dropping it unfinished frees the key.
+pub(crate) struct Running {
+    account: Arc<Account>,
+    key: Option<IdempotencyKey>,
+    life: CancellationToken,
+}
+
+/// How a request under a key begins.
+pub(crate) enum Begun {
+    Running(Running),
+    Replay(Value),
+}
+
+impl Running {
+    /// Takes the key, or finds what was answered under it.
+    pub(crate) fn begin(
+        account: &Arc<Account>,
+        key: Option<IdempotencyKey>,
+        body: &[u8],
+    ) -> Result<Begun, Refusal> {
+        let now = account.clock.now();
+        let (verdict, life) = account.quietly(|world| {
+            let verdict =
+                key.as_ref().map_or(Ok(Verdict::Run), |key| world.idempotency.begin(key, body, now));
+            (verdict, world.life.clone())
+        });
+        match verdict? {
+            Verdict::Replay(answer) => Ok(Begun::Replay(answer)),
+            Verdict::Run => Ok(Begun::Running(Self { account: account.clone(), key, life })),
+        }
+    }
+
+    /// Remembers the answer under the key.
+    pub(crate) fn succeed(self, answer: &Value) {
+        self.finish(|world, key| world.idempotency.succeed(key, answer.clone()));
+    }
+
+    fn finish(&self, finish: impl FnOnce(&mut World, &IdempotencyKey)) {
+        let Some(key) = &self.key else { return };
+        self.account.quietly(|world| {
+            if !self.life.is_cancelled() {
+                finish(world, key);
+            }
+        });
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // After a success this finds an answer and leaves it.
+        self.finish(|world, key| world.idempotency.abandon(key));
     }
 }
 

@@ -1,0 +1,37 @@
+//! What all accounts of a sandbox share: its settings, its address, its client, its tasks.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::SandboxConfig;
+use crate::random::Randomness;
+
+/// One running sandbox, without its accounts.
+pub(crate) struct Host {
+    pub(crate) config: SandboxConfig,
+    /// Origin at which the sandbox is reached, without a final slash.
+    pub(crate) origin: String,
+    /// Sends webhooks.
+    pub(crate) client: reqwest::Client,
+    /// Ends every task.
+    pub(crate) cancel: CancellationToken,
+    /// Owns every task.
+    pub(crate) tracker: TaskTracker,
+    // Guards one draw; no account is concerned by how often requests are refused.
+    request_ids: Mutex<Randomness>,
+}
+
+impl Host {
+    pub(crate) fn new(config: SandboxConfig, origin: String, client: reqwest::Client) -> Self {
+        let request_ids = Mutex::new(Randomness::new(config.seed));
+        let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
+        Self { config, origin, client, cancel, tracker, request_ids }
+    }
+
+    /// A name for one request that is refused.
+    pub(crate) fn request_id(&self) -> String {
+        self.request_ids.lock().unwrap_or_else(PoisonError::into_inner).uuid("request")
+    }
+}

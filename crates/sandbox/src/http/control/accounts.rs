@@ -1,0 +1,114 @@
+//! Opens, shows and ends accounts; waits until one is idle, and empties it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use inlet_telnyx::PhoneNumber;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::account::Account;
+use crate::accounts::Accounts;
+use crate::config::AccountSettings;
+use crate::http::control::request::{JsonBody, limited, read_json};
+use crate::http::gate::Tenant;
+use crate::http::problem::{Code, Problem};
+
+/// Shows the account of the request.
+pub(crate) async fn show(Tenant(account): Tenant) -> Json<Value> {
+    Json(shown(&account))
+}
+
+/// Lists all accounts, the default one first.
+pub(crate) async fn list(State(accounts): State<Arc<Accounts>>) -> Json<Value> {
+    let data: Vec<Value> = accounts.all().iter().map(|account| shown(account)).collect();
+    Json(json!({ "data": data }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountRequest {
+    name: String,
+    api_key: Option<String>,
+    numbers: Option<Vec<PhoneNumber>>,
+    webhook_url: Option<Url>,
+    failover_url: Option<Url>,
+}
+
+/// Opens an account.
+pub(crate) async fn open(
+    State(accounts): State<Arc<Accounts>>,
+    JsonBody(request): JsonBody<AccountRequest>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let fresh = accounts.host.config.further_account(request.name);
+    let account = accounts.add(AccountSettings {
+        api_key: request.api_key,
+        numbers: request.numbers.unwrap_or(fresh.numbers),
+        webhook_url: request.webhook_url,
+        failover_url: request.failover_url,
+        ..fresh
+    })?;
+    Ok((StatusCode::CREATED, Json(shown(&account))))
+}
+
+/// Ends an account.
+pub(crate) async fn remove(
+    State(accounts): State<Arc<Accounts>>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let missing = format!("there is no account `{name}` that can be ended; the default one stays");
+    accounts.remove(&name).then_some(StatusCode::NO_CONTENT).ok_or(Problem::new(Code::NotFound, missing))
+}
+
+fn shown(account: &Account) -> Value {
+    let webhook_url =
+        account.read(|world| world.profiles.first().and_then(|profile| profile.webhook_url.clone()));
+    json!({
+        "api_key": account.identity.api_key,
+        "api_url": format!("{}/v2", account.host.origin),
+        "messaging_profile_id": account.identity.default_profile_id,
+        "name": account.name,
+        "numbers": account.numbers,
+        "organization_id": account.identity.organization_id,
+        "public_key": account.identity.public_key().to_base64(),
+        "webhook_url": webhook_url,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WaitRequest {
+    timeout_ms: u64,
+}
+
+/// Waits until no event is on its way.
+pub(crate) async fn wait_idle(
+    Tenant(account): Tenant,
+    JsonBody(request): JsonBody<WaitRequest>,
+) -> Result<Json<Value>, Problem> {
+    let timeout = limited(request.timeout_ms);
+    let idle = account.wait_for(timeout, |world| (world.deliveries.pending() == 0).then_some(())).await;
+    let pending = account.read(|world| world.deliveries.pending());
+    match idle {
+        Some(()) => Ok(Json(json!({ "idle": true }))),
+        None => Err(Problem::new(Code::NotIdle, format!("{pending} events are still on their way"))),
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResetRequest {
+    #[serde(default)]
+    restart_ids: bool,
+}
+
+/// Forgets everything of the account.
+pub(crate) async fn reset(Tenant(account): Tenant, body: Bytes) -> Result<StatusCode, Problem> {
+    let request = if body.is_empty() { ResetRequest::default() } else { read_json(&body)? };
+    account.reset(request.restart_ids);
+    Ok(StatusCode::NO_CONTENT)
+}

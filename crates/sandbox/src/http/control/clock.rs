@@ -1,0 +1,38 @@
+//! Shows and moves the account's clock.
+
+use std::time::Duration;
+
+use axum::Json;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::clock;
+use crate::http::control::request::JsonBody;
+use crate::http::gate::Tenant;
+use crate::http::problem::{Code, Problem};
+
+/// The clock moves by a century at most.
+const MAX_ADVANCE_SECONDS: u64 = 100 * 366 * 24 * 60 * 60;
+
+/// Shows the time.
+pub(crate) async fn show(Tenant(account): Tenant) -> Json<Value> {
+    Json(json!({ "now": clock::rfc3339(account.clock.now()) }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AdvanceRequest {
+    seconds: u64,
+}
+
+/// Moves the time forward.
+pub(crate) async fn advance(
+    Tenant(account): Tenant,
+    JsonBody(request): JsonBody<AdvanceRequest>,
+) -> Result<Json<Value>, Problem> {
+    if request.seconds > MAX_ADVANCE_SECONDS {
+        return Err(Problem::new(Code::InvalidBody, format!("`seconds` is more than {MAX_ADVANCE_SECONDS}")));
+    }
+    account.clock.advance(Duration::from_secs(request.seconds));
+    Ok(show(Tenant(account)).await)
+}

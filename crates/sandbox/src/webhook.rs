@@ -1,0 +1,5 @@
+//! Webhooks: the bytes of an event, the log of its delivery, and the courier that carries it.
+
+pub(crate) mod courier;
+pub(crate) mod delivery;
+pub(crate) mod event;
