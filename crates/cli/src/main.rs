@@ -11,6 +11,7 @@ mod output;
 mod clock;
 mod entropy;
 mod environment;
+mod nearest;
 mod telemetry;
 
 mod exit;

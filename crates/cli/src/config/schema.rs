@@ -1,5 +1,7 @@
 //! Which settings there are, what kind of value each takes, and what a mistyped name was meant to be.
 
+use crate::nearest::nearest;
+
 /// What kind of value a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -185,28 +187,6 @@ pub(crate) fn nearest_path(path: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known.map(|word| (distance(name, word), word)).min()?;
-    // A third of the letters wrong is another word, not a slip.
-    if near.0 <= 1.max(near.1.len() / 3) { Some(near.1) } else { None }
-}
-
-/// Letters to insert, delete or replace to turn one word into another.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, letter) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, other_letter) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other_letter);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,11 +202,5 @@ mod tests {
         assert_eq!(nearest_path("webhooks_lisen"), Some(("webhooks", "listen")));
         assert_eq!(nearest_path("api_key"), Some(("telnyx", "api_key")));
         assert_eq!(nearest_path("colour"), None);
-    }
-
-    #[test]
-    fn distance_counts_letters() {
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }
