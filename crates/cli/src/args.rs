@@ -18,6 +18,7 @@ use crate::commands::messages::MessagesArgs;
 use crate::commands::replay::ReplayArgs;
 use crate::commands::tail::TailArgs;
 use crate::commands::text::TextArgs;
+use crate::commands::trigger::TriggerArgs;
 use crate::exit;
 use crate::run::dev::DevArgs;
 use crate::run::sandbox::SandboxArgs;
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Sandbox(SandboxArgs),
     /// Text a number through a running sandbox.
     Text(TextArgs),
+    /// Send a signed event of any kind to any URL.
+    Trigger(TriggerArgs),
     /// Follow events and deliveries as they happen.
     Tail(TailArgs),
     /// List, show and send messages.
@@ -99,6 +102,20 @@ pub(crate) struct ApiArgs {
     pub(crate) json: bool,
 }
 
+/// How to reach a running sandbox.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct SandboxUrlArgs {
+    /// Address of the sandbox.
+    #[arg(
+        long,
+        env = "INLET_SANDBOX_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:5002"
+    )]
+    pub(crate) sandbox_url: Url,
+}
+
 /// How much of a list.
 #[derive(Debug, Clone, Copy, ClapArgs)]
 pub(crate) struct ListArgs {
@@ -129,6 +146,7 @@ mod tests {
                 "serve",
                 "sandbox",
                 "text",
+                "trigger",
                 "tail",
                 "messages",
                 "conversations",

@@ -1,10 +1,14 @@
 //! Every command: what it asks the gateway for, and how it shows the answer.
 
+mod account;
+mod arrows;
 pub(crate) mod config;
 pub(crate) mod conversations;
 pub(crate) mod db;
+mod delivery;
 pub(crate) mod destinations;
 pub(crate) mod events;
+mod input;
 pub(crate) mod jobs;
 mod list;
 pub(crate) mod messages;
@@ -13,6 +17,7 @@ pub(crate) mod replay;
 mod stream;
 pub(crate) mod tail;
 pub(crate) mod text;
+pub(crate) mod trigger;
 mod verify;
 
 use std::time::Duration;
@@ -55,6 +60,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Serve(args) => run::serve::run(args, context).await,
         Command::Sandbox(args) => run::sandbox::run(args, context).await,
         Command::Text(args) => text::run(args, context).await,
+        Command::Trigger(args) => trigger::run(args, context).await,
         Command::Tail(args) => tail::run(args, context).await,
         Command::Messages(args) => messages::run(args, context).await,
         Command::Conversations(args) => conversations::run(args, context).await,

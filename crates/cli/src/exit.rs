@@ -33,6 +33,10 @@ pub(crate) enum Exit {
     Durability = 12,
     /// A file cannot be read or written.
     File = 13,
+    /// `trigger`: the receiver answered no.
+    ReceiverRefused = 14,
+    /// `trigger`: the receiver did not answer.
+    ReceiverSilent = 15,
     /// A second signal cut the shutdown short.
     Interrupted = 130,
 }
@@ -52,6 +56,8 @@ pub(crate) const TABLE: &[(Exit, &str)] = &[
     (Exit::Token, "the token is missing or wrong"),
     (Exit::Durability, "the disk failed to keep data; no webhook was acknowledged after that"),
     (Exit::File, "a file cannot be read or written"),
+    (Exit::ReceiverRefused, "`trigger`: the receiver refused the event"),
+    (Exit::ReceiverSilent, "`trigger`: the receiver did not answer"),
     (Exit::Interrupted, "a second signal cut the shutdown short"),
 ];
 
@@ -128,7 +134,7 @@ mod tests {
     #[test]
     fn every_code_has_one_row_in_ascending_order() {
         let codes: Vec<u8> = TABLE.iter().map(|(exit, _)| *exit as u8).collect();
-        assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 130]);
+        assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 130]);
     }
 
     #[test]

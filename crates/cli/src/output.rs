@@ -19,8 +19,11 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{text}")
 }
 
-/// Prints bytes on standard output as they are.
-pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
+/// Prints bytes on standard output: a pipe and a file get them exactly, a terminal gets them made harmless.
+pub(crate) fn exact(bytes: &[u8]) -> io::Result<()> {
+    if is_terminal() {
+        return String::from_utf8_lossy(bytes).lines().try_for_each(|text| line(&escape(text)));
+    }
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes)?;
     stdout.flush()

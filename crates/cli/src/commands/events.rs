@@ -1,6 +1,6 @@
 //! `inlet events`: list, show, raw bytes, and the check of a captured webhook.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -9,7 +9,7 @@ use inlet_telnyx::{DEFAULT_TOLERANCE_SECONDS, PublicKey};
 
 use super::names::api;
 use super::verify::{Capture, Header, check};
-use super::{Context, list};
+use super::{Context, input, list};
 use crate::args::{ApiArgs, EventFilterArgs, ListArgs};
 use crate::client::{Client, query_of};
 use crate::exit::{Exit, Failure};
@@ -110,7 +110,6 @@ pub(crate) async fn run(command: EventsCommand, context: &Context) -> anyhow::Re
     }
 }
 
-/// A file and a pipe get the exact bytes; a terminal gets them made harmless.
 fn write_raw(bytes: &[u8], file: Option<&Path>) -> anyhow::Result<()> {
     match file {
         Some(path) => {
@@ -119,17 +118,13 @@ fn write_raw(bytes: &[u8], file: Option<&Path>) -> anyhow::Result<()> {
                 Failure::new(Exit::File, message, "name another file with --output").into()
             })
         }
-        None if output::is_terminal() => {
-            let text = String::from_utf8_lossy(bytes);
-            text.lines().try_for_each(|line| output::line(&output::escape(line))).map_err(Into::into)
-        }
-        None => Ok(output::bytes(bytes)?),
+        None => Ok(output::exact(bytes)?),
     }
 }
 
 fn verify(args: VerifyArgs, context: &Context) -> anyhow::Result<()> {
     let capture = Capture {
-        body: read_body(&args.body)?,
+        body: input::read(&args.body, "--body")?,
         headers: args.headers,
         keys: args.public_keys,
         now: args.now.unwrap_or_else(|| context.now().as_seconds()),
@@ -139,17 +134,4 @@ fn verify(args: VerifyArgs, context: &Context) -> anyhow::Result<()> {
     let text = if args.json { report.to_json().to_string() } else { report.facts() };
     output::line(&text)?;
     report.into_result().map_err(Into::into)
-}
-
-fn read_body(path: &Path) -> Result<Vec<u8>, Failure> {
-    let read = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
-    } else {
-        std::fs::read(path)
-    };
-    read.map_err(|error| {
-        let message = format!("cannot read the body `{}`: {error}", path.display());
-        Failure::new(Exit::File, message, "name the file with --body, or - for standard input")
-    })
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Context;
+use crate::args::SandboxUrlArgs;
 use crate::client::{Client, Query};
 use crate::config::duration;
 use crate::exit::{Exit, Failure};
@@ -40,15 +40,8 @@ pub(crate) struct TextArgs {
     /// How long --wait waits.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     timeout: Duration,
-    /// Address of the sandbox.
-    #[arg(
-        long,
-        env = "INLET_SANDBOX_URL",
-        hide_env_values = true,
-        value_name = "URL",
-        default_value = "http://127.0.0.1:5002"
-    )]
-    sandbox_url: Url,
+    #[command(flatten)]
+    sandbox: SandboxUrlArgs,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -85,7 +78,7 @@ struct Sent {
 
 /// Runs `inlet text`.
 pub(crate) async fn run(args: TextArgs, context: &Context) -> anyhow::Result<()> {
-    let client = Client::sandbox(args.sandbox_url.clone(), &context.environment)?;
+    let client = Client::sandbox(args.sandbox.sandbox_url.clone(), &context.environment)?;
     let injected = inject(&client, &args).await?;
     if args.wait {
         return print_reply(&client, &args, &injected).await;

@@ -16,3 +16,4 @@ mod media;
 mod order;
 mod replies;
 mod steering;
+mod trigger;

@@ -1,0 +1,27 @@
+//! What a running sandbox says of the account that a command speaks for.
+
+use serde::Deserialize;
+
+use crate::client::{Client, Query};
+
+/// The account, as far as commands use it.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Account {
+    /// Its numbers, the default one first.
+    pub(super) numbers: Vec<String>,
+    /// Its default profile.
+    pub(super) messaging_profile_id: String,
+    /// Its organisation.
+    pub(super) organization_id: String,
+    /// The key that verifies its webhooks.
+    pub(super) public_key: String,
+    /// Where its default profile sends webhooks.
+    pub(super) webhook_url: Option<String>,
+}
+
+impl Account {
+    /// Asks a running sandbox.
+    pub(super) async fn fetch(client: &Client) -> anyhow::Result<Self> {
+        client.get(&["sandbox", "v1", "account"], &Query::new()).await
+    }
+}
