@@ -1,5 +1,6 @@
 //! One account: who it is, what it remembers, its clock, and the lock around all that changes.
 
+pub(crate) mod changes;
 pub(crate) mod identity;
 pub(crate) mod number;
 pub(crate) mod profile;
@@ -13,6 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::account::changes::Changes;
 use crate::account::identity::Identity;
 use crate::clock::Clock;
 use crate::config::AccountSettings;
@@ -51,7 +53,8 @@ impl Account {
         let (profiles, own_numbers) = identity.furnish(&settings, clock.now());
         let numbers = own_numbers.iter().map(|own| own.number.clone()).collect();
         let random = Randomness::new(settings.seed);
-        let world = World::new(&host.config, profiles, own_numbers, random, cancel.child_token());
+        let changes = Changes::new(clock.now());
+        let world = World::new(&host.config, profiles, own_numbers, random, changes, cancel.child_token());
         Ok(Self {
             host: host.clone(),
             name: settings.name.clone(),
@@ -73,15 +76,20 @@ impl Account {
 
     /// Changes the world and wakes whoever waits for that.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
-        let result = change(&mut self.lock());
+        let result = self.quietly(change);
         self.changed.send_replace(());
         self.due.notify_one();
         result
     }
 
-    /// Changes the world in a way that nobody waits for.
+    /// Changes the world in a way that sets no delivery going.
     pub(crate) fn quietly<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
-        change(&mut self.lock())
+        let mut world = self.lock();
+        let result = change(&mut world);
+        if world.note_changes() {
+            self.changed.send_replace(());
+        }
+        result
     }
 
     /// Waits until `look` finds something, no longer than `limit` and no longer than the sandbox runs.
@@ -105,6 +113,11 @@ impl Account {
             () = tokio::time::sleep(limit) => None,
             () = self.cancel.cancelled() => None,
         }
+    }
+
+    /// Waits until `look` finds something or the account ends.
+    pub(crate) async fn wait_as_long<T>(&self, look: impl Fn(&World) -> Option<T>) -> Option<T> {
+        self.wait_for(Duration::MAX, look).await
     }
 
     /// Points the default profile elsewhere, now and after every reset.
@@ -131,7 +144,10 @@ impl Account {
             world.life.cancel();
             let fresh = Randomness::new(settings.seed);
             let random = if restart_ids { fresh } else { std::mem::replace(&mut world.random, fresh) };
-            *world = World::new(&self.host.config, profiles, numbers, random, self.cancel.child_token());
+            let mut changes = std::mem::replace(&mut world.changes, Changes::new(self.clock.now()));
+            changes.begin_anew();
+            let life = self.cancel.child_token();
+            *world = World::new(&self.host.config, profiles, numbers, random, changes, life);
         });
     }
 

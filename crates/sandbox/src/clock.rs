@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Serialize, Serializer};
 use tokio::sync::watch;
 
 /// Tells the time and lets tests move it; whoever waits on it wakes when it moves.
@@ -62,19 +61,6 @@ pub(crate) fn format(time: Timestamp) -> String {
 /// Milliseconds and `Z`, as the control API writes times.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
     format!("{time:.3}")
-}
-
-/// Serialises a time for the control API.
-pub(crate) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&rfc3339(*time))
-}
-
-/// Serialises a time that may not have come yet.
-pub(crate) fn serialize_some<S: Serializer>(
-    time: &Option<Timestamp>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    time.map(rfc3339).serialize(serializer)
 }
 
 fn later(time: Timestamp, by: SignedDuration) -> Timestamp {

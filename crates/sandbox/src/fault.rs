@@ -8,6 +8,8 @@ use crate::random::Randomness;
 
 /// Copies of one event beyond itself; more would only fill memory.
 const MAX_COPIES: u32 = 1000;
+/// Faults at one time; each is asked at every occasion.
+const MAX_FAULTS: usize = 1000;
 
 /// One active fault.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -178,6 +180,9 @@ pub enum InvalidFault {
     /// A speed of nothing would never end.
     #[error("`bytes_per_second` of a fault is zero")]
     Speed,
+    /// Each fault is asked at every occasion.
+    #[error("there are {MAX_FAULTS} faults at most; end some with `DELETE /sandbox/v1/faults` first")]
+    TooMany,
 }
 
 impl Fault {
@@ -238,8 +243,24 @@ pub(crate) struct FaultList {
 }
 
 impl FaultList {
-    pub(crate) fn replace(&mut self, faults: Vec<Fault>) {
+    pub(crate) fn replace(&mut self, faults: Vec<Fault>) -> Result<(), InvalidFault> {
+        if faults.len() > MAX_FAULTS {
+            return Err(InvalidFault::TooMany);
+        }
         self.faults = faults;
+        Ok(())
+    }
+
+    pub(crate) fn add(&mut self, fault: Fault) -> Result<(), InvalidFault> {
+        if self.faults.len() >= MAX_FAULTS {
+            return Err(InvalidFault::TooMany);
+        }
+        self.faults.push(fault);
+        Ok(())
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.faults.clear();
     }
 
     pub(crate) fn all(&self) -> &[Fault] {

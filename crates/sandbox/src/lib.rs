@@ -18,6 +18,7 @@ mod refusal;
 
 mod http;
 
+mod base64_bytes;
 mod clock;
 mod random;
 

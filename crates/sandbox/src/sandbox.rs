@@ -13,7 +13,7 @@ use url::Url;
 use crate::account::Account;
 use crate::accounts::{AccountError, Accounts};
 use crate::config::{AccountSettings, SandboxConfig};
-use crate::fault::Fault;
+use crate::fault::{Fault, InvalidFault};
 use crate::host::Host;
 use crate::http;
 use crate::message::text::{InboundText, Injected, RawEvent, TextError};
@@ -144,8 +144,8 @@ impl Sandbox {
     }
 
     /// Replaces the active faults.
-    pub fn set_faults(&self, faults: Vec<Fault>) {
-        self.account().change(|world| world.faults.replace(faults));
+    pub fn set_faults(&self, faults: Vec<Fault>) -> Result<(), InvalidFault> {
+        self.account().change(|world| world.faults.replace(faults))
     }
 
     /// Moves the sandbox's clock forward: media age, retries come due.

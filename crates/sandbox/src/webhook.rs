@@ -3,3 +3,6 @@
 pub(crate) mod courier;
 pub(crate) mod delivery;
 pub(crate) mod event;
+pub(crate) mod log;
+pub(crate) mod request;
+pub(crate) mod route;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use inlet_telnyx::PhoneNumber;
 use tokio_util::sync::CancellationToken;
 
+use crate::account::changes::{Change, Changes};
 use crate::account::number::OwnNumber;
 use crate::account::profile::Profile;
 use crate::config::SandboxConfig;
@@ -13,7 +14,7 @@ use crate::http::IdempotencyTable;
 use crate::media::MediaStore;
 use crate::message::log::MessageLog;
 use crate::random::Randomness;
-use crate::webhook::delivery::DeliveryLog;
+use crate::webhook::log::DeliveryLog;
 
 /// The state that a reset empties.
 pub(crate) struct World {
@@ -28,6 +29,8 @@ pub(crate) struct World {
     pub(crate) deliveries: DeliveryLog,
     pub(crate) faults: FaultList,
     pub(crate) idempotency: IdempotencyTable,
+    /// What followers of the account are told.
+    pub(crate) changes: Changes,
     /// Cancelled by the reset that ends this state, and by shutdown: work begun under it stops and reports nothing.
     pub(crate) life: CancellationToken,
 }
@@ -38,6 +41,7 @@ impl World {
         profiles: Vec<Profile>,
         numbers: Vec<OwnNumber>,
         random: Randomness,
+        changes: Changes,
         life: CancellationToken,
     ) -> Self {
         Self {
@@ -50,8 +54,21 @@ impl World {
             deliveries: DeliveryLog::new(config.delivery_log_capacity),
             faults: FaultList::default(),
             idempotency: IdempotencyTable::default(),
+            changes,
             life,
         }
+    }
+
+    /// Collects what has changed, for whoever follows the account, and tells whether anything has.
+    pub(crate) fn note_changes(&mut self) -> bool {
+        let before = self.changes.revision();
+        for place in self.messages.take_touched() {
+            self.changes.note(Change::Message(place));
+        }
+        for sequence in self.deliveries.take_touched() {
+            self.changes.note(Change::Delivery(sequence));
+        }
+        self.changes.revision() > before
     }
 
     pub(crate) fn profile(&self, id: &str) -> Option<&Profile> {

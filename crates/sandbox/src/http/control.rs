@@ -1,12 +1,15 @@
 //! The control API under `/sandbox/v1`: text in, look at deliveries and sent messages, steer clock and faults.
 
 mod request;
+mod shown;
 
 mod accounts;
 mod clock;
 mod deliveries;
+mod expectations;
 mod faults;
 mod messages;
+mod stream;
 mod texts;
 
 use std::sync::Arc;
@@ -30,7 +33,11 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
         .route("/events", post(texts::inject_raw))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{event_id}", get(deliveries::show))
+        .route("/deliveries/{event_id}/resend", post(deliveries::resend))
+        .route("/deliveries/{event_id}/signed", get(deliveries::signed))
         .route("/messages", get(messages::list))
+        .route("/expectations", post(expectations::expect))
+        .route("/stream", get(stream::follow))
         .route("/account", get(accounts::show))
         .route("/accounts", get(accounts::list).post(accounts::open))
         .route("/accounts/{name}", delete(accounts::remove))
@@ -38,7 +45,7 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
         .route("/reset", post(accounts::reset))
         .route("/clock", get(clock::show))
         .route("/clock/advance", post(clock::advance))
-        .route("/faults", get(faults::list).put(faults::replace).delete(faults::clear))
+        .route("/faults", get(faults::list).post(faults::add).put(faults::replace).delete(faults::clear))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))

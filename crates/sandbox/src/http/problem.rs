@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
 use crate::accounts::AccountError;
+use crate::fault::InvalidFault;
 use crate::host::Host;
 use crate::message::text::TextError;
 
@@ -26,6 +27,7 @@ pub(crate) enum Code {
     NotFound,
     MethodNotAllowed,
     NotIdle,
+    ExpectationFailed,
 }
 
 impl Code {
@@ -44,6 +46,7 @@ impl Code {
             Self::NotFound => ("not_found", 404, "Nothing is here"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "Method does not fit"),
             Self::NotIdle => ("not_idle", 504, "Events are still on their way"),
+            Self::ExpectationFailed => ("expectation_failed", 417, "Expectation was not met"),
         }
     }
 }
@@ -85,6 +88,12 @@ impl IntoResponse for Problem {
 impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Self {
         Self::new(Code::AccountRefused, error.to_string())
+    }
+}
+
+impl From<InvalidFault> for Problem {
+    fn from(error: InvalidFault) -> Self {
+        Self::new(Code::InvalidBody, error.to_string())
     }
 }
 

@@ -13,8 +13,9 @@ use crate::message::send_request::SendRequest;
 use crate::message::text::{InboundMedia, InboundText, Injected, RawEvent, TextError};
 use crate::message::{Direction, Journey, Message, MessageMedia, Stage};
 use crate::refusal::{Refusal, delivery_error};
-use crate::webhook::delivery::{Content, NewEvent, Route};
+use crate::webhook::delivery::{Content, NewEvent};
 use crate::webhook::event;
+use crate::webhook::route::Route;
 
 impl Account {
     /// Takes a text from a phone and sets its webhook going.
@@ -78,7 +79,8 @@ impl Account {
         })
     }
 
-    fn check_queue(&self, world: &World) -> Result<(), TextError> {
+    /// Refuses more than may wait.
+    pub(crate) fn check_queue(&self, world: &World) -> Result<(), TextError> {
         let pending = world.deliveries.pending();
         if pending < self.host.config.pending_capacity {
             Ok(())

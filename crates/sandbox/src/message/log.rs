@@ -1,12 +1,12 @@
 //! The messages of an account: found by id, listed in order, bounded in number and age.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::clock;
-use crate::message::{Direction, Message};
+use crate::message::Message;
 
 /// How long a message can be retrieved (Telnyx: ten days).
 const RETENTION: Duration = Duration::from_secs(10 * 24 * 60 * 60);
@@ -15,6 +15,10 @@ const RETENTION: Duration = Duration::from_secs(10 * 24 * 60 * 60);
 pub(crate) struct MessageLog {
     messages: BTreeMap<u64, Message>,
     by_id: HashMap<String, u64>,
+    /// When an outbound message gets its next status, which nothing but time brings about.
+    turns: BTreeSet<(Timestamp, u64)>,
+    /// Messages that have changed since somebody last took these.
+    touched: Vec<u64>,
     next: u64,
     capacity: usize,
     /// Messages that had to go because the log was full.
@@ -23,10 +27,22 @@ pub(crate) struct MessageLog {
 
 impl MessageLog {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { messages: BTreeMap::new(), by_id: HashMap::new(), next: 0, capacity, dropped: 0 }
+        Self {
+            messages: BTreeMap::new(),
+            by_id: HashMap::new(),
+            turns: BTreeSet::new(),
+            touched: Vec::new(),
+            next: 0,
+            capacity,
+            dropped: 0,
+        }
     }
 
     pub(crate) fn push(&mut self, message: Message) {
+        if let Some(journey) = &message.journey {
+            self.turns.extend([(journey.sent_at, self.next), (journey.completed_at, self.next)]);
+        }
+        self.touched.push(self.next);
         self.by_id.insert(message.id.clone(), self.next);
         self.messages.insert(self.next, message);
         self.next += 1;
@@ -34,6 +50,27 @@ impl MessageLog {
             self.drop_oldest();
             self.dropped += 1;
         }
+    }
+
+    /// Marks the messages as changed whose status time has changed, and tells when it changes the next one.
+    pub(crate) fn pass_turns(&mut self, now: Timestamp) -> Option<Timestamp> {
+        while let Some((at, place)) = self.turns.first().copied() {
+            if at > now {
+                return Some(at);
+            }
+            self.turns.pop_first();
+            self.touched.push(place);
+        }
+        None
+    }
+
+    /// The messages that have changed since this was last asked.
+    pub(crate) fn take_touched(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.touched)
+    }
+
+    pub(crate) fn get(&self, place: u64) -> Option<&Message> {
+        self.messages.get(&place)
     }
 
     /// A message by its id, as long as Telnyx shows it.
@@ -47,10 +84,9 @@ impl MessageLog {
         self.by_id.get(id).copied()
     }
 
-    /// Messages the account sent, oldest first; with a place, only those after it.
-    pub(crate) fn sent(&self, after: Option<u64>) -> impl DoubleEndedIterator<Item = &Message> {
-        let sent = |message: &&Message| message.direction == Direction::Outbound;
-        self.messages.range(after.map_or(0, |place| place + 1)..).map(|(_, message)| message).filter(sent)
+    /// All messages, oldest first; with a place, only those after it.
+    pub(crate) fn all_after(&self, after: Option<u64>) -> impl DoubleEndedIterator<Item = &Message> {
+        self.messages.range(after.map_or(0, |place| place + 1)..).map(|(_, message)| message)
     }
 
     fn drop_oldest(&mut self) {

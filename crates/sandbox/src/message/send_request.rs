@@ -7,7 +7,7 @@ use crate::account::profile::{Profile, optional_url, text};
 use crate::account::{Account, World};
 use crate::message::number_plan;
 use crate::refusal::Refusal;
-use crate::webhook::delivery::Route;
+use crate::webhook::route::Route;
 
 /// Telnyx takes up to ten attachments (error 40317).
 const MAX_MEDIA: usize = 10;

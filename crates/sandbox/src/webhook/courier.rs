@@ -3,20 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, USER_AGENT};
-use inlet_telnyx::{SIGNATURE_HEADER, TIMESTAMP_HEADER};
+use http::HeaderMap;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::account::Account;
+use crate::account::{Account, World};
 use crate::fault::{FaultEffect, Subject};
-use crate::webhook::delivery::{Attempt, AttemptError, DueTry, Next};
+use crate::webhook::delivery::{Attempt, AttemptError, Forgery};
+use crate::webhook::log::{DueTry, Next};
+use crate::webhook::request;
 
 /// How much of a receiver's answer is kept (Telnyx's delivery records: up to 10 kB).
 const EXCERPT_BYTES: usize = 10_000;
+/// How much of its headers.
+const HEADER_BYTES: usize = 8 * 1024;
 
 /// Runs until the sandbox is shut down.
 pub(crate) async fn run(account: Arc<Account>) {
@@ -49,9 +52,8 @@ pub(crate) async fn run(account: Arc<Account>) {
 struct Assignment {
     due: DueTry,
     life: CancellationToken,
-    foreign_key: bool,
+    forgery: Forgery,
     age_seconds: u32,
-    altered: bool,
 }
 
 enum Taken {
@@ -63,6 +65,7 @@ enum Taken {
 /// What a receiver answered.
 struct Answer {
     status: Option<u16>,
+    headers: Vec<(String, String)>,
     body: String,
     error: Option<AttemptError>,
 }
@@ -76,30 +79,37 @@ async fn free_slot(account: &Account, slots: &Arc<Semaphore>) -> Option<OwnedSem
 
 fn take_due(account: &Account) -> Taken {
     let now = account.clock.now();
-    account.quietly(|world| match world.deliveries.take_due(now, &account.host.config.retry) {
-        Next::Nothing => Taken::Nothing,
-        Next::NotBefore(due_at) => Taken::NotBefore(due_at),
-        Next::Try(due) => {
-            let subject = Subject { numbers: &due.numbers, event_type: Some(&due.event_type) };
-            let mut strike =
-                |pick: fn(&FaultEffect) -> Option<u32>| world.faults.strike(&mut world.random, subject, pick);
-            let foreign_key =
-                strike(|effect| matches!(effect, FaultEffect::WrongSignature {}).then_some(1)).is_some();
-            let altered =
-                strike(|effect| matches!(effect, FaultEffect::AlteredBody {}).then_some(1)).is_some();
-            let age_seconds = strike(|effect| match effect {
-                FaultEffect::StaleTimestamp { seconds } => Some(*seconds),
-                _ => None,
-            });
-            let age_seconds = age_seconds.unwrap_or(0);
-            let life = world.life.clone();
-            Taken::Try(Box::new(Assignment { due: *due, life, foreign_key, age_seconds, altered }))
-        }
+    account.quietly(|world| {
+        let turn = world.messages.pass_turns(now);
+        let due = match world.deliveries.take_due(now, &account.host.config.retry) {
+            Next::Try(due) => due,
+            Next::NotBefore(due_at) => return Taken::NotBefore(turn.map_or(due_at, |turn| turn.min(due_at))),
+            Next::Nothing => return turn.map_or(Taken::Nothing, Taken::NotBefore),
+        };
+        Taken::Try(Box::new(Assignment::new(world, *due)))
     })
+}
+
+impl Assignment {
+    /// Lets the faults of attempts strike or not.
+    fn new(world: &mut World, due: DueTry) -> Self {
+        let subject = Subject { numbers: &due.numbers, event_type: Some(&due.event_type) };
+        let mut strike =
+            |pick: fn(&FaultEffect) -> Option<u32>| world.faults.strike(&mut world.random, subject, pick);
+        let foreign_key = strike(|effect| matches!(effect, FaultEffect::WrongSignature {}).then_some(1));
+        let altered = strike(|effect| matches!(effect, FaultEffect::AlteredBody {}).then_some(1));
+        let age_seconds = strike(|effect| match effect {
+            FaultEffect::StaleTimestamp { seconds } => Some(*seconds),
+            _ => None,
+        });
+        let forgery = Forgery { foreign_key: foreign_key.is_some(), altered: altered.is_some() };
+        Self { life: world.life.clone(), age_seconds: age_seconds.unwrap_or(0), forgery, due }
+    }
 }
 
 async fn attempt(account: Arc<Account>, assignment: Box<Assignment>, slot: OwnedSemaphorePermit) {
     let started_at = account.clock.now();
+    let began = Instant::now();
     let timestamp = started_at.as_second() - i64::from(assignment.age_seconds);
     let answer = tokio::select! {
         answer = post(&account, &assignment, timestamp) => answer,
@@ -119,10 +129,13 @@ async fn attempt(account: Arc<Account>, assignment: Box<Assignment>, slot: Owned
         timestamp,
         started_at,
         finished_at: now,
+        duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         delivered: success,
         response_status: answer.status,
+        response_headers: answer.headers,
         response_body: answer.body,
         error: answer.error,
+        forgery: assignment.forgery,
     };
     drop(slot);
     account.change(|world| {
@@ -135,23 +148,12 @@ async fn attempt(account: Arc<Account>, assignment: Box<Assignment>, slot: Owned
 
 async fn post(account: &Account, assignment: &Assignment, timestamp: i64) -> Answer {
     let due = &assignment.due;
-    let mut body = due.content.body(due.number, &due.url);
-    let signature = account.identity.sign(timestamp, &body, assignment.foreign_key);
-    if assignment.altered {
-        // White space is the smallest change; a receiver that signs re-serialised JSON does not see it.
-        body.push(b'\n');
-    }
+    let target = (&due.url, due.number);
+    let Ok(request) = request::build(account, &due.content, target, timestamp, assignment.forgery) else {
+        return no_answer("75000", "The URL cannot be reached by HTTP");
+    };
     let deadline = Instant::now() + account.host.config.retry.timeout;
-    let request = account
-        .host
-        .client
-        .post(due.url.clone())
-        .header(CONTENT_TYPE, "application/json")
-        .header(USER_AGENT, "telnyx-webhooks")
-        .header(SIGNATURE_HEADER, signature)
-        .header(TIMESTAMP_HEADER, timestamp.to_string())
-        .body(body);
-    match tokio::time::timeout_at(deadline, request.send()).await {
+    match tokio::time::timeout_at(deadline, account.host.client.execute(request)).await {
         Ok(Ok(response)) => answered(response, deadline).await,
         Ok(Err(error)) if error.is_connect() => no_answer("75002", "The connection failed"),
         Ok(Err(_)) => no_answer("75000", "The connection ended without an answer"),
@@ -164,6 +166,7 @@ async fn post(account: &Account, assignment: &Assignment, timestamp: i64) -> Ans
 fn no_answer(code: &str, title: impl Into<String>) -> Answer {
     Answer {
         status: None,
+        headers: Vec::new(),
         body: String::new(),
         error: Some(AttemptError { code: code.to_owned(), title: title.into() }),
     }
@@ -172,6 +175,7 @@ fn no_answer(code: &str, title: impl Into<String>) -> Answer {
 // The status decides; what follows it is kept as far as it comes in time.
 async fn answered(mut response: reqwest::Response, deadline: Instant) -> Answer {
     let status = response.status().as_u16();
+    let headers = excerpt(response.headers());
     let mut body = Vec::new();
     while body.len() < EXCERPT_BYTES {
         match tokio::time::timeout_at(deadline, response.chunk()).await {
@@ -182,9 +186,22 @@ async fn answered(mut response: reqwest::Response, deadline: Instant) -> Answer 
     body.truncate(EXCERPT_BYTES);
     Answer {
         status: Some(status),
+        headers,
         body: String::from_utf8_lossy(&body).into_owned(),
         error: status_error(status),
     }
+}
+
+fn excerpt(headers: &HeaderMap) -> Vec<(String, String)> {
+    let mut room = HEADER_BYTES;
+    let mut kept = Vec::new();
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let Some(rest) = room.checked_sub(name.as_str().len() + value.len()) else { break };
+        room = rest;
+        kept.push((name.as_str().to_owned(), value));
+    }
+    kept
 }
 
 // Telnyx's delivery codes, by its error pages.

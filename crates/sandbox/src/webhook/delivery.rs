@@ -1,23 +1,14 @@
-//! The events on their way to a receiver, and the log of every attempt.
+//! One event on its way to a receiver, with every attempt.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::clock;
-use crate::config::RetrySettings;
 use crate::webhook::event;
-
-/// Receivers' answers that are kept in all; beyond it the oldest finished deliveries go, as if the log were full.
-const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+use crate::webhook::route::Route;
 
 /// How the delivery of an event stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +26,8 @@ pub enum DeliveryStatus {
     Dropped,
 }
 
-/// One event and all attempts to deliver it.
-#[derive(Debug, Clone, Serialize)]
+/// One event and all attempts to deliver it. The control API shows it in a form of its own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Delivery {
     /// Place in the log; later deliveries have greater ones.
     pub sequence: u64,
@@ -53,38 +44,30 @@ pub struct Delivery {
     /// Failover URL.
     pub failover_url: Option<Url>,
     /// When the event came to be.
-    #[serde(serialize_with = "clock::serialize")]
     pub started_at: Timestamp,
     /// When its delivery ended.
-    #[serde(serialize_with = "clock::serialize_some")]
     pub finished_at: Option<Timestamp>,
-    #[serde(flatten)]
-    content: Content,
     /// Attempts in the order in which they ended.
     pub attempts: Vec<Attempt>,
-    #[serde(skip)]
-    numbers: Vec<String>,
-    #[serde(skip)]
-    outstanding: u32,
+    pub(crate) content: Content,
+    /// The numbers of its message, by which faults find it.
+    pub(crate) numbers: Vec<String>,
+    /// Copies whose delivery has not ended.
+    pub(crate) outstanding: u32,
 }
 
 /// What the receiver gets.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Content {
     /// An event's `data`; each attempt adds its own `meta`. Text takes a fifth of the memory of a tree.
-    #[serde(rename = "data")]
     Event(Box<RawValue>),
     /// Bytes that are sent as they are, at each attempt.
-    #[serde(rename = "raw_base64", serialize_with = "as_base64")]
-    Raw(Bytes),
-}
-
-fn as_base64<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&STANDARD.encode(bytes))
+    Raw(#[serde(with = "crate::base64_bytes")] Bytes),
 }
 
 /// One try to deliver an event.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Attempt {
     /// `meta.attempt` of the body.
     pub number: u32,
@@ -95,57 +78,41 @@ pub struct Attempt {
     /// Unix second that was signed.
     pub timestamp: i64,
     /// When it began, on the sandbox's clock.
-    #[serde(serialize_with = "clock::serialize")]
     pub started_at: Timestamp,
     /// When it ended.
-    #[serde(serialize_with = "clock::serialize")]
     pub finished_at: Timestamp,
+    /// How long it took in truth, however the sandbox's clock moved.
+    pub duration_ms: u64,
     /// Whether the receiver took it.
     pub delivered: bool,
     /// The receiver's HTTP status, if it answered.
     pub response_status: Option<u16>,
+    /// Names and values of the receiver's headers, as far as they fit into eight kilobytes.
+    pub response_headers: Vec<(String, String)>,
     /// The first ten kilobytes of the receiver's answer.
     pub response_body: String,
     /// Why it counts as failed, or as odd.
     pub error: Option<AttemptError>,
+    /// What was made wrong on purpose.
+    pub(crate) forgery: Forgery,
+}
+
+/// What a fault makes wrong in one attempt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Forgery {
+    /// A stranger signs.
+    pub(crate) foreign_key: bool,
+    /// The body is altered after it was signed.
+    pub(crate) altered: bool,
 }
 
 /// What went wrong with an attempt, by Telnyx's delivery codes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptError {
     /// From 75000 on.
     pub code: String,
     /// A few words.
     pub title: String,
-}
-
-/// Where an event goes.
-#[derive(Clone, Default)]
-pub(crate) struct Route {
-    pub(crate) primary: Option<Url>,
-    pub(crate) failover: Option<Url>,
-}
-
-impl Route {
-    /// A pair of URLs of which the failover stands in when the primary is missing.
-    pub(crate) fn new(primary: Option<Url>, failover: Option<Url>) -> Self {
-        match primary {
-            None => Self { primary: failover, failover: None },
-            primary => Self { primary, failover },
-        }
-    }
-
-    /// URL and `meta.attempt` of the n-th try, counted from 0; none when the tries are used up.
-    fn nth_try(&self, n: u32, retry: &RetrySettings) -> Option<(Url, u32)> {
-        let primary = self.primary.clone()?;
-        let attempts_primary = retry.attempts_primary.max(1);
-        if n < attempts_primary {
-            return Some((primary, n + 1));
-        }
-        let nth_at_failover = n - attempts_primary;
-        let failover = self.failover.clone().filter(|_| nth_at_failover < retry.attempts_failover)?;
-        Some((failover, if retry.attempt_restarts_at_failover { nth_at_failover + 1 } else { n + 1 }))
-    }
 }
 
 /// An event that is to be delivered.
@@ -161,17 +128,6 @@ pub(crate) struct NewEvent {
     /// How often it is sent in all.
     pub(crate) copies: u32,
     pub(crate) is_dropped: bool,
-}
-
-/// One try that is due.
-pub(crate) struct DueTry {
-    pub(crate) ticket: Ticket,
-    pub(crate) url: Url,
-    pub(crate) number: u32,
-    pub(crate) event_id: String,
-    pub(crate) content: Content,
-    pub(crate) event_type: String,
-    pub(crate) numbers: Vec<String>,
 }
 
 impl Content {
@@ -195,181 +151,11 @@ impl Content {
     }
 }
 
-/// Names one try of one copy of one delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket {
-    due_at: Timestamp,
-    // Keeps tries that are due together in the order in which they were asked for.
-    order: u64,
-    delivery: u64,
-    pub(crate) copy: u32,
-    tries: u32,
-}
-
-/// What the courier finds when it looks for work.
-pub(crate) enum Next {
-    Try(Box<DueTry>),
-    NotBefore(Timestamp),
-    Nothing,
-}
-
-/// All deliveries that are kept, and the tries that wait.
-pub(crate) struct DeliveryLog {
-    deliveries: BTreeMap<u64, Delivery>,
-    waiting: BinaryHeap<Reverse<Ticket>>,
-    ended_first: VecDeque<u64>,
-    next_sequence: u64,
-    next_order: u64,
-    pending: usize,
-    capacity: usize,
-    answer_bytes: usize,
-    /// Finished deliveries that had to go because the log was full.
-    pub(crate) dropped: u64,
-}
-
-impl DeliveryLog {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self {
-            deliveries: BTreeMap::new(),
-            waiting: BinaryHeap::new(),
-            ended_first: VecDeque::new(),
-            next_sequence: 1,
-            next_order: 0,
-            pending: 0,
-            capacity,
-            answer_bytes: 0,
-            dropped: 0,
-        }
-    }
-
-    /// Deliveries that have not ended.
-    pub(crate) fn pending(&self) -> usize {
-        self.pending
-    }
-
-    pub(crate) fn all_after(&self, sequence: u64) -> impl DoubleEndedIterator<Item = &Delivery> {
-        self.deliveries.range(sequence.saturating_add(1)..).map(|(_, delivery)| delivery)
-    }
-
-    /// The latest delivery of an event.
-    pub(crate) fn find(&self, event_id: &str) -> Option<&Delivery> {
-        self.deliveries.values().rev().find(|delivery| delivery.event_id == event_id)
-    }
-
-    /// Takes an event in and makes its first tries due.
-    pub(crate) fn push(&mut self, event: NewEvent, now: Timestamp) {
-        let sequence = self.next_sequence;
-        self.next_sequence += 1;
-        let ended = match (&event.route.primary, event.is_dropped) {
-            (_, true) => Some(DeliveryStatus::Dropped),
-            (None, false) => Some(DeliveryStatus::NoUrl),
-            (Some(_), false) => None,
-        };
-        if ended.is_some() {
-            self.ended_first.push_back(sequence);
-        } else {
-            self.pending += 1;
-            for copy in 0..event.copies {
-                self.wait(Ticket { due_at: event.due_at, order: 0, delivery: sequence, copy, tries: 0 });
-            }
-        }
-        self.deliveries.insert(sequence, opened(event, sequence, ended, now));
-        self.make_room();
-    }
-
-    /// Takes the first try that is due.
-    pub(crate) fn take_due(&mut self, now: Timestamp, retry: &RetrySettings) -> Next {
-        while let Some(Reverse(ticket)) = self.waiting.peek().copied() {
-            if ticket.due_at > now {
-                return Next::NotBefore(ticket.due_at);
-            }
-            self.waiting.pop();
-            match self.due_try(ticket, retry) {
-                Some(due) => return Next::Try(Box::new(due)),
-                None => self.end_copy(ticket, false, now),
-            }
-        }
-        Next::Nothing
-    }
-
-    /// Records an attempt; a failed one is tried again after a pause while tries are left.
-    pub(crate) fn finish(&mut self, ticket: Ticket, attempt: Attempt, now: Timestamp, retry: &RetrySettings) {
-        let delivered = attempt.delivered;
-        let Some(delivery) = self.deliveries.get_mut(&ticket.delivery) else { return };
-        self.answer_bytes += attempt.response_body.len();
-        delivery.attempts.push(attempt);
-        let tries = ticket.tries + 1;
-        if delivered || delivery.route().nth_try(tries, retry).is_none() {
-            return self.end_copy(ticket, delivered, now);
-        }
-        let pause = retry.backoff.saturating_mul(1_u32.checked_shl(ticket.tries).unwrap_or(u32::MAX));
-        self.wait(Ticket { due_at: clock::after(now, pause), tries, ..ticket });
-    }
-
-    fn wait(&mut self, ticket: Ticket) {
-        self.next_order += 1;
-        self.waiting.push(Reverse(Ticket { order: self.next_order, ..ticket }));
-    }
-
-    fn due_try(&self, ticket: Ticket, retry: &RetrySettings) -> Option<DueTry> {
-        let delivery = self.deliveries.get(&ticket.delivery)?;
-        let (url, number) = delivery.route().nth_try(ticket.tries, retry)?;
-        Some(DueTry {
-            ticket,
-            url,
-            number,
-            event_id: delivery.event_id.clone(),
-            content: delivery.content.clone(),
-            event_type: delivery.event_type.clone(),
-            numbers: delivery.numbers.clone(),
-        })
-    }
-
-    fn end_copy(&mut self, ticket: Ticket, delivered: bool, now: Timestamp) {
-        let Some(delivery) = self.deliveries.get_mut(&ticket.delivery) else { return };
-        delivery.outstanding -= 1;
-        if delivered {
-            delivery.status = DeliveryStatus::Delivered;
-        }
-        if delivery.outstanding > 0 {
-            return;
-        }
-        if delivery.status == DeliveryStatus::Pending {
-            delivery.status = DeliveryStatus::Failed;
-        }
-        delivery.finished_at = Some(now);
-        self.pending -= 1;
-        self.ended_first.push_back(ticket.delivery);
-        self.make_room();
-    }
-
-    // Deliveries under way stay however full the log is; `pending_capacity` bounds those.
-    fn make_room(&mut self) {
-        while self.deliveries.len() > self.capacity || self.answer_bytes > MAX_ANSWER_BYTES {
-            let Some(sequence) = self.ended_first.pop_front() else { return };
-            let Some(delivery) = self.deliveries.remove(&sequence) else { continue };
-            self.answer_bytes -=
-                delivery.attempts.iter().map(|attempt| attempt.response_body.len()).sum::<usize>();
-            self.dropped += 1;
-        }
-    }
-}
-
-fn opened(event: NewEvent, sequence: u64, ended: Option<DeliveryStatus>, now: Timestamp) -> Delivery {
-    Delivery {
-        sequence,
-        event_id: event.event_id,
-        event_type: event.event_type,
-        message_id: event.message_id,
-        status: ended.unwrap_or(DeliveryStatus::Pending),
-        url: event.route.primary,
-        failover_url: event.route.failover,
-        started_at: now,
-        finished_at: ended.map(|_| now),
-        content: event.content,
-        attempts: Vec::new(),
-        numbers: event.numbers,
-        outstanding: if ended.is_some() { 0 } else { event.copies },
+impl Attempt {
+    /// Bytes of the receiver's answer that are kept.
+    pub(crate) fn answer_bytes(&self) -> usize {
+        let headers = self.response_headers.iter().map(|(name, value)| name.len() + value.len());
+        self.response_body.len() + headers.sum::<usize>()
     }
 }
 
@@ -379,7 +165,45 @@ impl Delivery {
         self.content.data()
     }
 
-    fn route(&self) -> Route {
+    pub(crate) fn opened(
+        event: NewEvent,
+        sequence: u64,
+        ended: Option<DeliveryStatus>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            sequence,
+            event_id: event.event_id,
+            event_type: event.event_type,
+            message_id: event.message_id,
+            status: ended.unwrap_or(DeliveryStatus::Pending),
+            url: event.route.primary,
+            failover_url: event.route.failover,
+            started_at: now,
+            finished_at: ended.map(|_| now),
+            attempts: Vec::new(),
+            content: event.content,
+            numbers: event.numbers,
+            outstanding: if ended.is_some() { 0 } else { event.copies },
+        }
+    }
+
+    pub(crate) fn route(&self) -> Route {
         Route { primary: self.url.clone(), failover: self.failover_url.clone() }
+    }
+
+    /// The same event once more, due now.
+    pub(crate) fn again(&self, route: Route, now: Timestamp) -> NewEvent {
+        NewEvent {
+            content: self.content.clone(),
+            event_id: self.event_id.clone(),
+            event_type: self.event_type.clone(),
+            message_id: self.message_id.clone(),
+            numbers: self.numbers.clone(),
+            route,
+            due_at: now,
+            copies: 1,
+            is_dropped: false,
+        }
     }
 }

@@ -47,7 +47,7 @@ async fn a_fault_for_one_number_leaves_others_alone() {
 async fn a_hanging_api_answers_nobody_and_accepts_nothing() {
     let receiver = Receiver::start().await;
     let sandbox = sandbox_for(&receiver).await;
-    sandbox.set_faults(vec![Fault::new(FaultEffect::ApiHang {}).times(1)]);
+    sandbox.set_faults(vec![Fault::new(FaultEffect::ApiHang {}).times(1)]).unwrap();
     let hung =
         send_request(&sandbox, &message()).header("idempotency-key", "k").timeout(Duration::from_millis(200));
     assert!(hung.send().await.unwrap_err().is_timeout());
@@ -59,7 +59,7 @@ async fn a_hanging_api_answers_nobody_and_accepts_nothing() {
 #[tokio::test]
 async fn a_request_that_still_runs_is_a_conflict_for_its_key() {
     let sandbox = Sandbox::start(swift()).await.unwrap();
-    sandbox.set_faults(vec![Fault::new(FaultEffect::ApiHang {}).times(1)]);
+    sandbox.set_faults(vec![Fault::new(FaultEffect::ApiHang {}).times(1)]).unwrap();
     let keyed = || send_request(&sandbox, &message()).header("idempotency-key", "k");
     let hung = tokio::spawn(keyed().send());
     eventually(async || get(&sandbox, "/faults").await.body["data"][0]["hits"] == 1).await;
@@ -106,7 +106,7 @@ async fn a_carrier_can_fail_a_message() {
 #[tokio::test]
 async fn a_stop_block_can_be_asked_for() {
     let sandbox = Sandbox::start(swift()).await.unwrap();
-    sandbox.set_faults(vec![Fault::new(FaultEffect::BlockStop {}).for_number(PHONE)]);
+    sandbox.set_faults(vec![Fault::new(FaultEffect::BlockStop {}).for_number(PHONE)]).unwrap();
     assert_eq!(send(&sandbox, message()).await.refusal().1, "40300");
 }
 
@@ -131,7 +131,7 @@ async fn duplicates_carry_the_same_id() {
 async fn a_dropped_event_is_never_sent() {
     let receiver = Receiver::start().await;
     let sandbox = sandbox_for(&receiver).await;
-    sandbox.set_faults(vec![Fault::new(FaultEffect::WebhookDrop {})]);
+    sandbox.set_faults(vec![Fault::new(FaultEffect::WebhookDrop {})]).unwrap();
     let event_id = text(&sandbox).await;
     idle(&sandbox).await;
     assert_eq!(sandbox.delivery(&event_id).unwrap().status, DeliveryStatus::Dropped);
@@ -142,7 +142,7 @@ async fn a_dropped_event_is_never_sent() {
 async fn a_delayed_event_waits_on_the_sandboxs_clock() {
     let receiver = Receiver::start().await;
     let sandbox = sandbox_for(&receiver).await;
-    sandbox.set_faults(vec![Fault::new(FaultEffect::WebhookDelay { delay_ms: 3_600_000 }).times(1)]);
+    sandbox.set_faults(vec![Fault::new(FaultEffect::WebhookDelay { delay_ms: 3_600_000 }).times(1)]).unwrap();
     let delayed = text(&sandbox).await;
     let prompt = text(&sandbox).await;
     assert!(sandbox.wait_idle(Duration::from_millis(1)).await.is_err());

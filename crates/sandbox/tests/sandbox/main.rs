@@ -6,7 +6,10 @@ mod support;
 
 mod accounts;
 mod control;
+mod deliveries;
+mod expectations;
 mod faults;
 mod media;
 mod sending;
+mod stream;
 mod webhooks;

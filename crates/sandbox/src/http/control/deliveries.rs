@@ -1,15 +1,22 @@
-//! Shows what was sent to receivers, attempt by attempt.
+//! Shows what was sent to receivers, attempt by attempt, and sends it again.
 
 use axum::Json;
 use axum::extract::Path;
-use serde::Deserialize;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::account::World;
+use crate::account::{Account, World};
 use crate::http::control::request::{JsonQuery, limited, page_size};
+use crate::http::control::shown::ShownDelivery;
 use crate::http::gate::Tenant;
 use crate::http::problem::{Code, Problem};
+use crate::message::text::TextError;
 use crate::webhook::delivery::{Delivery, DeliveryStatus};
+use crate::webhook::request::signature_headers;
+use crate::webhook::route::Route;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,21 +32,27 @@ pub(crate) struct DeliveryFilter {
 
 impl DeliveryFilter {
     fn admits(&self, delivery: &Delivery) -> bool {
-        self.event_type.as_ref().is_none_or(|wanted| *wanted == delivery.event_type)
-            && self.event_id.as_ref().is_none_or(|wanted| *wanted == delivery.event_id)
+        self.after.is_none_or(|after| delivery.sequence > after)
+            && self.event_type.as_ref().is_none_or(|wanted| *wanted == delivery.event_type)
             && self.message_id.as_ref().is_none_or(|wanted| *wanted == delivery.message_id)
             && self.status.is_none_or(|wanted| wanted == delivery.status)
     }
 
     /// Oldest first: those after a place in the log, or else the latest ones.
-    fn apply(&self, world: &World) -> Vec<Delivery> {
-        let limit = page_size(self.limit);
-        let admitted =
-            world.deliveries.all_after(self.after.unwrap_or(0)).filter(|delivery| self.admits(delivery));
-        if self.after.is_some() {
-            return admitted.take(limit).cloned().collect();
+    fn apply(&self, world: &World) -> Vec<ShownDelivery> {
+        match &self.event_id {
+            Some(event_id) => self.choose(world.deliveries.of_event(event_id)),
+            None => self.choose(world.deliveries.all_after(self.after.unwrap_or(0))),
         }
-        let mut latest: Vec<Delivery> = admitted.rev().take(limit).cloned().collect();
+    }
+
+    fn choose<'a>(&self, deliveries: impl DoubleEndedIterator<Item = &'a Delivery>) -> Vec<ShownDelivery> {
+        let limit = page_size(self.limit);
+        let admitted = deliveries.filter(|delivery| self.admits(delivery));
+        if self.after.is_some() {
+            return admitted.take(limit).map(ShownDelivery::new).collect();
+        }
+        let mut latest: Vec<ShownDelivery> = admitted.rev().take(limit).map(ShownDelivery::new).collect();
         latest.reverse();
         latest
     }
@@ -57,12 +70,65 @@ pub(crate) async fn list(
     Json(json!({ "data": data.unwrap_or_default(), "pending": pending, "dropped": dropped }))
 }
 
-/// Shows the latest delivery of an event.
+/// Shows the latest delivery of an event, with the requests of its attempts.
 pub(crate) async fn show(
     Tenant(account): Tenant,
     Path(event_id): Path<String>,
-) -> Result<Json<Delivery>, Problem> {
-    let found = account.read(|world| world.deliveries.find(&event_id).cloned());
-    let missing = || Problem::new(Code::NotFound, format!("no delivery of event `{event_id}` is kept"));
-    found.map(Json).ok_or_else(missing)
+) -> Result<Json<ShownDelivery>, Problem> {
+    let delivery = latest(&account, &event_id)?;
+    Ok(Json(ShownDelivery::with_requests(&delivery, &account)))
+}
+
+/// Where an event that is sent again can be followed.
+#[derive(Serialize)]
+pub(crate) struct Resent {
+    id: String,
+    event_id: String,
+    sequence: u64,
+}
+
+/// Sends an event again: the same event, signed afresh, with all its tries before it.
+pub(crate) async fn resend(
+    Tenant(account): Tenant,
+    Path(event_id): Path<String>,
+) -> Result<(StatusCode, Json<Resent>), Problem> {
+    let (delivery, now) = (latest(&account, &event_id)?, account.clock.now());
+    let sequence = account.change(|world| -> Result<u64, TextError> {
+        account.check_queue(world)?;
+        let route = match delivery.url {
+            Some(_) => delivery.route(),
+            // It could go nowhere then; perhaps it can now.
+            None => world.profiles.first().map_or_else(Route::default, |profile| {
+                Route::new(profile.webhook_url.clone(), profile.webhook_failover_url.clone())
+            }),
+        };
+        Ok(world.deliveries.push(delivery.again(route, now), now))
+    })?;
+    Ok((StatusCode::ACCEPTED, Json(Resent { id: delivery.message_id, event_id, sequence })))
+}
+
+/// The body of the latest attempt, with headers that vouch for it now.
+pub(crate) async fn signed(
+    Tenant(account): Tenant,
+    Path(event_id): Path<String>,
+) -> Result<Response, Problem> {
+    let delivery = latest(&account, &event_id)?;
+    let not_tried = || {
+        let detail = format!("event `{event_id}` has not been tried yet, so there are no bytes to sign");
+        Problem::new(Code::NotFound, detail)
+    };
+    let attempt = delivery.attempts.last().ok_or_else(not_tried)?;
+    let body = delivery.content.body(attempt.number, &attempt.url);
+    let mut response = body.clone().into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let inert = (HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    let timestamp = account.clock.now().as_second();
+    response.headers_mut().extend(signature_headers(&account.identity, timestamp, &body, false));
+    response.headers_mut().extend([inert]);
+    Ok(response)
+}
+
+fn latest(account: &Account, event_id: &str) -> Result<Delivery, Problem> {
+    let found = account.read(|world| world.deliveries.find(event_id).cloned());
+    found.ok_or_else(|| Problem::new(Code::NotFound, format!("no delivery of event `{event_id}` is kept")))
 }

@@ -1,4 +1,4 @@
-//! Shows the messages that the account has sent.
+//! Shows the messages of the account, sent and received.
 
 use axum::Json;
 use serde::Deserialize;
@@ -8,13 +8,36 @@ use crate::account::World;
 use crate::http::control::request::{JsonQuery, limited, page_size};
 use crate::http::gate::Tenant;
 use crate::http::problem::{Code, Problem};
-use crate::message::Message;
+use crate::message::{Direction, Message};
+
+/// Which way a message went.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WantedDirection {
+    Inbound,
+    #[default]
+    Outbound,
+    Any,
+}
+
+impl WantedDirection {
+    pub(crate) fn admits(self, message: &Message) -> bool {
+        match self {
+            Self::Inbound => message.direction == Direction::Inbound,
+            Self::Outbound => message.direction == Direction::Outbound,
+            Self::Any => true,
+        }
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MessageFilter {
+    #[serde(default)]
+    direction: WantedDirection,
     from: Option<String>,
     to: Option<String>,
+    party: Option<String>,
     after: Option<String>,
     limit: Option<usize>,
     wait_ms: Option<u64>,
@@ -22,14 +45,19 @@ pub(crate) struct MessageFilter {
 
 impl MessageFilter {
     fn admits(&self, message: &Message) -> bool {
-        self.from.as_ref().is_none_or(|wanted| *wanted == message.from)
+        let takes_part = |party: &String| {
+            *party == message.from || *party == message.to || message.cc.iter().any(|other| other == party)
+        };
+        self.direction.admits(message)
+            && self.from.as_ref().is_none_or(|wanted| *wanted == message.from)
             && self.to.as_ref().is_none_or(|wanted| *wanted == message.to)
+            && self.party.as_ref().is_none_or(takes_part)
     }
 
     /// Oldest first: those after a place in the log, or else the latest ones.
     fn apply(&self, world: &World, after: Option<u64>) -> Vec<Message> {
         let limit = page_size(self.limit);
-        let admitted = world.messages.sent(after).filter(|message| self.admits(message));
+        let admitted = world.messages.all_after(after).filter(|message| self.admits(message));
         if after.is_some() {
             return admitted.take(limit).cloned().collect();
         }
@@ -39,16 +67,20 @@ impl MessageFilter {
     }
 }
 
+/// The place in the log of the message that a list begins after.
+pub(crate) fn place_after(world: &World, after: Option<&str>) -> Result<Option<u64>, Problem> {
+    let Some(id) = after else { return Ok(None) };
+    let missing = || Problem::new(Code::NotFound, format!("the message `{id}` named by `after` is not kept"));
+    world.messages.place_of(id).map(Some).ok_or_else(missing)
+}
+
 /// Lists messages, and waits for one where asked.
 pub(crate) async fn list(
     Tenant(account): Tenant,
     JsonQuery(filter): JsonQuery<MessageFilter>,
 ) -> Result<Json<Value>, Problem> {
-    let after = filter.after.as_deref().map(|id| account.read(|world| world.messages.place_of(id)));
-    if after == Some(None) {
-        return Err(Problem::new(Code::NotFound, "the message named by `after` is not kept"));
-    }
-    let find = |world: &World| Some(filter.apply(world, after.flatten())).filter(|found| !found.is_empty());
+    let after = account.read(|world| place_after(world, filter.after.as_deref()))?;
+    let find = |world: &World| Some(filter.apply(world, after)).filter(|found| !found.is_empty());
     let messages = account.wait_for(limited(filter.wait_ms.unwrap_or(0)), find).await.unwrap_or_default();
     let now = account.clock.now();
     let shown = |message: &Message| message.payload(message.stage_at(now), &account.view());

@@ -1,0 +1,208 @@
+//! All deliveries that are kept, and the tries that wait.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::clock;
+use crate::config::RetrySettings;
+use crate::webhook::delivery::{Attempt, Content, Delivery, DeliveryStatus, NewEvent};
+
+/// Receivers' answers that are kept in all; beyond it the oldest finished deliveries go, as if the log were full.
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// One try that is due.
+pub(crate) struct DueTry {
+    pub(crate) ticket: Ticket,
+    pub(crate) url: Url,
+    pub(crate) number: u32,
+    pub(crate) event_id: String,
+    pub(crate) content: Content,
+    pub(crate) event_type: String,
+    pub(crate) numbers: Vec<String>,
+}
+
+/// Names one try of one copy of one delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Ticket {
+    due_at: Timestamp,
+    // Keeps tries that are due together in the order of their events, whichever receiver answered first.
+    pub(crate) delivery: u64,
+    pub(crate) copy: u32,
+    pub(crate) tries: u32,
+}
+
+/// What the courier finds when it looks for work.
+pub(crate) enum Next {
+    Try(Box<DueTry>),
+    NotBefore(Timestamp),
+    Nothing,
+}
+
+/// All deliveries that are kept, and the tries that wait.
+pub(crate) struct DeliveryLog {
+    deliveries: BTreeMap<u64, Delivery>,
+    by_event: HashMap<String, Vec<u64>>,
+    waiting: BTreeSet<Ticket>,
+    ended_first: VecDeque<u64>,
+    next_sequence: u64,
+    pending: usize,
+    capacity: usize,
+    answer_bytes: usize,
+    /// Finished deliveries that had to go because the log was full.
+    pub(crate) dropped: u64,
+    /// Deliveries that have changed since somebody last took these.
+    touched: Vec<u64>,
+}
+
+impl DeliveryLog {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            deliveries: BTreeMap::new(),
+            by_event: HashMap::new(),
+            waiting: BTreeSet::new(),
+            ended_first: VecDeque::new(),
+            next_sequence: 1,
+            pending: 0,
+            capacity,
+            answer_bytes: 0,
+            dropped: 0,
+            touched: Vec::new(),
+        }
+    }
+
+    /// Deliveries that have not ended.
+    pub(crate) fn pending(&self) -> usize {
+        self.pending
+    }
+
+    pub(crate) fn get(&self, sequence: u64) -> Option<&Delivery> {
+        self.deliveries.get(&sequence)
+    }
+
+    pub(crate) fn all_after(&self, sequence: u64) -> impl DoubleEndedIterator<Item = &Delivery> {
+        self.deliveries.range(sequence.saturating_add(1)..).map(|(_, delivery)| delivery)
+    }
+
+    /// The deliveries of an event, oldest first; sending it again makes another.
+    pub(crate) fn of_event(&self, event_id: &str) -> impl DoubleEndedIterator<Item = &Delivery> {
+        let sequences = self.by_event.get(event_id).map(Vec::as_slice).unwrap_or_default();
+        sequences.iter().filter_map(|sequence| self.deliveries.get(sequence))
+    }
+
+    /// The latest delivery of an event.
+    pub(crate) fn find(&self, event_id: &str) -> Option<&Delivery> {
+        self.of_event(event_id).next_back()
+    }
+
+    /// The deliveries that have changed since this was last asked.
+    pub(crate) fn take_touched(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Takes an event in, makes its first tries due, and tells its place in the log.
+    pub(crate) fn push(&mut self, event: NewEvent, now: Timestamp) -> u64 {
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        let ended = match (&event.route.primary, event.is_dropped) {
+            (_, true) => Some(DeliveryStatus::Dropped),
+            (None, false) => Some(DeliveryStatus::NoUrl),
+            (Some(_), false) => None,
+        };
+        if ended.is_some() {
+            self.ended_first.push_back(sequence);
+        } else {
+            self.pending += 1;
+            let (due_at, delivery) = (event.due_at, sequence);
+            self.waiting.extend((0..event.copies).map(|copy| Ticket { due_at, delivery, copy, tries: 0 }));
+        }
+        self.by_event.entry(event.event_id.clone()).or_default().push(sequence);
+        self.deliveries.insert(sequence, Delivery::opened(event, sequence, ended, now));
+        self.touched.push(sequence);
+        self.make_room();
+        sequence
+    }
+
+    /// Takes the first try that is due.
+    pub(crate) fn take_due(&mut self, now: Timestamp, retry: &RetrySettings) -> Next {
+        while let Some(ticket) = self.waiting.first().copied() {
+            if ticket.due_at > now {
+                return Next::NotBefore(ticket.due_at);
+            }
+            self.waiting.pop_first();
+            match self.due_try(ticket, retry) {
+                Some(due) => return Next::Try(Box::new(due)),
+                None => self.end_copy(ticket, false, now),
+            }
+        }
+        Next::Nothing
+    }
+
+    /// Records an attempt; a failed one is tried again after a pause while tries are left.
+    pub(crate) fn finish(&mut self, ticket: Ticket, attempt: Attempt, now: Timestamp, retry: &RetrySettings) {
+        let delivered = attempt.delivered;
+        let Some(delivery) = self.deliveries.get_mut(&ticket.delivery) else { return };
+        self.answer_bytes += attempt.answer_bytes();
+        delivery.attempts.push(attempt);
+        self.touched.push(ticket.delivery);
+        let tries = ticket.tries + 1;
+        if delivered || delivery.route().nth_try(tries, retry).is_none() {
+            return self.end_copy(ticket, delivered, now);
+        }
+        let pause = retry.backoff.saturating_mul(1_u32.checked_shl(ticket.tries).unwrap_or(u32::MAX));
+        self.waiting.insert(Ticket { due_at: clock::after(now, pause), tries, ..ticket });
+    }
+
+    fn due_try(&self, ticket: Ticket, retry: &RetrySettings) -> Option<DueTry> {
+        let delivery = self.deliveries.get(&ticket.delivery)?;
+        let (url, number) = delivery.route().nth_try(ticket.tries, retry)?;
+        Some(DueTry {
+            ticket,
+            url,
+            number,
+            event_id: delivery.event_id.clone(),
+            content: delivery.content.clone(),
+            event_type: delivery.event_type.clone(),
+            numbers: delivery.numbers.clone(),
+        })
+    }
+
+    fn end_copy(&mut self, ticket: Ticket, delivered: bool, now: Timestamp) {
+        let Some(delivery) = self.deliveries.get_mut(&ticket.delivery) else { return };
+        delivery.outstanding -= 1;
+        if delivered {
+            delivery.status = DeliveryStatus::Delivered;
+        }
+        if delivery.outstanding > 0 {
+            return;
+        }
+        if delivery.status == DeliveryStatus::Pending {
+            delivery.status = DeliveryStatus::Failed;
+        }
+        delivery.finished_at = Some(now);
+        self.pending -= 1;
+        self.ended_first.push_back(ticket.delivery);
+        self.make_room();
+    }
+
+    // Deliveries under way stay however full the log is; `pending_capacity` bounds those.
+    fn make_room(&mut self) {
+        while self.deliveries.len() > self.capacity || self.answer_bytes > MAX_ANSWER_BYTES {
+            let Some(sequence) = self.ended_first.pop_front() else { return };
+            let Some(delivery) = self.deliveries.remove(&sequence) else { continue };
+            self.answer_bytes -= delivery.attempts.iter().map(Attempt::answer_bytes).sum::<usize>();
+            self.forget_event(&delivery);
+            self.dropped += 1;
+        }
+    }
+
+    fn forget_event(&mut self, delivery: &Delivery) {
+        let Some(sequences) = self.by_event.get_mut(&delivery.event_id) else { return };
+        sequences.retain(|sequence| *sequence != delivery.sequence);
+        if sequences.is_empty() {
+            self.by_event.remove(&delivery.event_id);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The exact request of an attempt: built in one place, so that what is shown later is what was sent.
+
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
+use http::{HeaderMap, HeaderValue};
+use inlet_telnyx::{SIGNATURE_HEADER, TIMESTAMP_HEADER};
+use reqwest::Request;
+use url::Url;
+
+use crate::account::Account;
+use crate::account::identity::Identity;
+use crate::webhook::delivery::{Attempt, Content, Delivery, Forgery};
+
+/// What one attempt sends, headers and all; equal arguments give equal bytes, because Ed25519 signatures are
+/// deterministic. An error means that the URL is none that HTTP can reach.
+pub(crate) fn build(
+    account: &Account,
+    content: &Content,
+    (url, number): (&Url, u32),
+    timestamp: i64,
+    forgery: Forgery,
+) -> reqwest::Result<Request> {
+    let mut body = content.body(number, url);
+    let signature = signature_headers(&account.identity, timestamp, &body, forgery.foreign_key);
+    if forgery.altered {
+        // White space is the smallest change; a receiver that signs re-serialised JSON does not see it.
+        body.push(b'\n');
+    }
+    // The client would add some of these itself, but then they could not be shown.
+    let mut headers = HeaderMap::new();
+    headers.insert(HOST, value(&authority(url)));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, HeaderValue::from_static("telnyx-webhooks"));
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    headers.extend(signature);
+    account.host.client.post(url.clone()).headers(headers).body(body).build()
+}
+
+/// What an attempt did send.
+pub(crate) fn of(account: &Account, delivery: &Delivery, attempt: &Attempt) -> reqwest::Result<Request> {
+    let target = (&attempt.url, attempt.number);
+    build(account, &delivery.content, target, attempt.timestamp, attempt.forgery)
+}
+
+/// The headers that vouch for a body.
+pub(crate) fn signature_headers(
+    identity: &Identity,
+    timestamp: i64,
+    body: &[u8],
+    with_foreign_key: bool,
+) -> [(HeaderName, HeaderValue); 2] {
+    let signature = identity.sign(timestamp, body, with_foreign_key);
+    [
+        (HeaderName::from_static(SIGNATURE_HEADER), value(&signature)),
+        (HeaderName::from_static(TIMESTAMP_HEADER), HeaderValue::from(timestamp)),
+    ]
+}
+
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("hosts and base64 are visible ASCII")
+}
