@@ -55,39 +55,39 @@ def request(method: str, url: str, body=None, headers=None, timeout: float = 30)
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+def wait_until(holds, within: float = 20):
+    """Waits for a condition that nothing announces."""
+    until = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < until, f"still waiting after {within} s"
+        time.sleep(0.01)
+
+
 class Sandbox:
     """One running sandbox. Use it as a context manager; leaving it checks that SIGTERM ends it with exit code 0."""
 
-    def __init__(self, *arguments: str):
+    def __init__(self, *arguments: str, listen: str = "127.0.0.1:0"):
         self._folder = tempfile.TemporaryDirectory(prefix="inlet-sandbox-")
-        ready_file = Path(self._folder.name) / "ready.json"
-        command = [binary(), "sandbox", "--listen", "127.0.0.1:0", "--ready-file", str(ready_file), *arguments]
+        self.ready_file = Path(self._folder.name) / "ready.json"
+        command = [binary(), "sandbox", "--listen", listen, "--ready-file", str(self.ready_file), *arguments]
         self._log = open(Path(self._folder.name) / "log", "w+b")
         self._process = subprocess.Popen(
             command, stdout=self._log, stderr=subprocess.STDOUT, cwd=self._folder.name, env=clean_environment()
         )
         try:
-            ready = self._wait_for(ready_file)
+            wait_until(lambda: self.ready_file.exists() or self._process.poll() is not None)
+            assert self._process.poll() is None, f"inlet sandbox ended at once: {self.log()}"
         except BaseException:
             self._process.kill()
             self._process.wait()
             raise
+        ready = json.loads(self.ready_file.read_text())
         self.url: str = ready["sandbox"]
         self.api_url = f"{self.url}/v2"
         self.api_key: str = ready["api_key"]
         self.public_key: str = ready["public_key"]
         self.numbers: list[str] = ready["numbers"]
         self.number = self.numbers[0]
-
-    def _wait_for(self, ready_file: Path, within: float = 20) -> dict:
-        until = time.monotonic() + within
-        while not ready_file.exists():
-            if self._process.poll() is not None:
-                raise RuntimeError(f"inlet sandbox ended at once: {self.log()}")
-            if time.monotonic() > until:
-                raise TimeoutError(f"inlet sandbox was not ready within {within} s: {self.log()}")
-            time.sleep(0.01)
-        return json.loads(ready_file.read_text())
 
     def log(self) -> str:
         self._log.flush()
