@@ -14,6 +14,7 @@ use crate::commands::db::DbCommand;
 use crate::commands::destinations::DestinationsArgs;
 use crate::commands::events::EventsCommand;
 use crate::commands::jobs::{DeadArgs, JobsArgs};
+use crate::commands::listen::ListenArgs;
 use crate::commands::messages::MessagesArgs;
 use crate::commands::replay::ReplayArgs;
 use crate::commands::tail::TailArgs;
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     Text(TextArgs),
     /// Send a signed event of any kind to any URL.
     Trigger(TriggerArgs),
+    /// Show the sandbox's deliveries as they happen.
+    Listen(ListenArgs),
     /// Follow events and deliveries as they happen.
     Tail(TailArgs),
     /// List, show and send messages.
@@ -147,6 +150,7 @@ mod tests {
                 "sandbox",
                 "text",
                 "trigger",
+                "listen",
                 "tail",
                 "messages",
                 "conversations",

@@ -25,6 +25,7 @@ const STREAM_SILENCE: Duration = Duration::from_secs(45);
 const PAGE: usize = inlet_domain::MAX_LIMIT as usize;
 
 /// A running gateway or sandbox.
+#[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
@@ -120,6 +121,16 @@ impl Client {
         // Beyond loopback the sandbox asks for its API key.
         let key = environment.get("INLET_SANDBOX_API_KEY").map(SecretString::from);
         Self::new(url, key, Peer::Sandbox)
+    }
+
+    /// The same with another key.
+    pub(crate) fn with_key(&self, key: SecretString) -> Self {
+        Self { token: Some(key), ..self.clone() }
+    }
+
+    /// Whether it is on this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        is_loopback(&self.base)
     }
 
     fn new(base: Url, token: Option<SecretString>, peer: Peer) -> anyhow::Result<Self> {
@@ -234,6 +245,11 @@ impl Client {
     /// POST that is answered by nothing worth reading.
     pub(crate) async fn command(&self, path: &[&str], body: &impl Serialize) -> anyhow::Result<()> {
         self.send(self.http.post(self.url(path)).json(body).timeout(TIMEOUT)).await.map(|_| ())
+    }
+
+    /// PATCH of an object, answered by nothing worth reading.
+    pub(crate) async fn patch(&self, path: &[&str], body: &impl Serialize) -> anyhow::Result<()> {
+        self.send(self.http.patch(self.url(path)).json(body).timeout(TIMEOUT)).await.map(|_| ())
     }
 
     /// An open stream of server-sent events.

@@ -11,6 +11,7 @@ pub(crate) mod events;
 mod input;
 pub(crate) mod jobs;
 mod list;
+pub(crate) mod listen;
 pub(crate) mod messages;
 mod names;
 pub(crate) mod replay;
@@ -61,6 +62,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Sandbox(args) => run::sandbox::run(args, context).await,
         Command::Text(args) => text::run(args, context).await,
         Command::Trigger(args) => trigger::run(args, context).await,
+        Command::Listen(args) => listen::run(args, context).await,
         Command::Tail(args) => tail::run(args, context).await,
         Command::Messages(args) => messages::run(args, context).await,
         Command::Conversations(args) => conversations::run(args, context).await,

@@ -9,7 +9,7 @@ mod flags;
 mod gateway;
 mod keys;
 mod ready;
-mod signals;
+pub(crate) mod signals;
 mod wiring;
 
 pub(crate) use failure::of_store;

@@ -4,9 +4,13 @@ use serde::Deserialize;
 
 use crate::client::{Client, Query};
 
-/// The account, as far as commands use it.
-#[derive(Debug, Clone, Deserialize)]
+/// The account, as far as commands use it. Not `Debug`, because it holds a key.
+#[derive(Clone, Deserialize)]
 pub(super) struct Account {
+    /// The key that its API takes.
+    pub(super) api_key: String,
+    /// Where its API is.
+    pub(super) api_url: String,
     /// Its numbers, the default one first.
     pub(super) numbers: Vec<String>,
     /// Its default profile.

@@ -1,12 +1,11 @@
 //! Deliveries as aligned lines: `-->` for an event, `<--` for what its receiver answered.
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use inlet_domain::Timestamp;
 use serde_json::{Value, json};
 
-use super::delivery::{Attempt, Change, Delivery, Status, Told};
+use super::delivery::{Attempt, Change, Delivery, Status};
 use crate::environment::Environment;
 use crate::output::{self, escape};
 
@@ -21,7 +20,6 @@ const FAINT: &str = "2";
 pub(super) struct Arrows {
     json: bool,
     colours: bool,
-    told: Told,
     // A line within the same second as the one above leaves the time out.
     last_time: String,
 }
@@ -31,35 +29,29 @@ impl Arrows {
     pub(super) fn new(json: bool, environment: &Environment) -> Self {
         let plain = environment.get("NO_COLOR").is_some() || environment.get("TERM") == Some("dumb");
         let colours = !plain && std::io::stdout().is_terminal();
-        Self { json, colours, told: Told::default(), last_time: String::new() }
+        Self { json, colours, last_time: String::new() }
     }
 
     /// Prints what is new about a delivery.
-    pub(super) fn print(&mut self, delivery: &Delivery) -> anyhow::Result<()> {
-        for line in self.lines(delivery) {
-            output::line(&line)?;
+    pub(super) fn print(&mut self, delivery: &Delivery, changes: &[Change<'_>]) -> anyhow::Result<()> {
+        for change in changes {
+            if let Some(line) = self.line(delivery, change) {
+                output::line(&line)?;
+            }
         }
         Ok(())
     }
 
-    /// Forgets what was told: another log begins.
-    pub(super) fn start_over(&mut self) {
-        self.told = Told::default();
-    }
-
-    fn lines(&mut self, delivery: &Delivery) -> Vec<String> {
-        let changes = self.told.changes(delivery);
-        changes.iter().map(|change| self.line(delivery, change)).collect()
-    }
-
-    fn line(&mut self, delivery: &Delivery, change: &Change<'_>) -> String {
+    fn line(&mut self, delivery: &Delivery, change: &Change<'_>) -> Option<String> {
         if self.json {
-            return json_of(delivery, change).to_string();
+            return Some(json_of(delivery, change).to_string());
         }
         match change {
-            Change::Event => self.event_line(delivery),
-            Change::Attempt(attempt) => self.attempt_line(delivery, attempt),
-            Change::End => self.end_line(delivery),
+            Change::Event => Some(self.event_line(delivery)),
+            Change::Attempt(attempt) => Some(self.attempt_line(delivery, attempt)),
+            // The attempt above has said so.
+            Change::End if delivery.status == Status::Delivered => None,
+            Change::End => Some(self.end_line(delivery)),
         }
     }
 
@@ -76,9 +68,8 @@ impl Arrows {
             None => "[---]".to_owned(),
         };
         let answer = self.paint(if attempt.delivered { GREEN } else { RED }, &answer);
-        let duration = milliseconds(attempt.finished_at.since(attempt.started_at));
-        let remark = remark(attempt);
-        format!("{time}  <-- {answer} POST {} {} {duration}{remark}", escape(&attempt.url), self.id(delivery))
+        let (url, id) = (escape(&attempt.url), self.id(delivery));
+        format!("{time}  <-- {answer} POST {url} {id} {} ms{}", attempt.duration_ms, remark(attempt))
     }
 
     fn end_line(&mut self, delivery: &Delivery) -> String {
@@ -127,10 +118,6 @@ fn remark(attempt: &Attempt) -> String {
     remark
 }
 
-fn milliseconds(duration: Duration) -> String {
-    format!("{} ms", duration.as_millis())
-}
-
 fn json_of(delivery: &Delivery, change: &Change<'_>) -> Value {
     let Delivery { sequence, event_id, event_type, message_id, status, url, started_at, .. } = delivery;
     match change {
@@ -151,20 +138,26 @@ fn json_of(delivery: &Delivery, change: &Change<'_>) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::delivery::Told;
     use super::super::delivery::fixtures::delivery;
     use super::*;
 
     fn arrows(json: bool) -> Arrows {
-        Arrows { json, colours: false, told: Told::default(), last_time: String::new() }
+        Arrows { json, colours: false, last_time: String::new() }
+    }
+
+    fn lines(arrows: &mut Arrows, delivery: &Delivery) -> Vec<String> {
+        let changes = Told::default().changes(delivery);
+        changes.iter().filter_map(|change| arrows.line(delivery, change)).collect()
     }
 
     #[test]
     fn what_happens_is_a_line_each_in_columns() {
         let mut arrows = arrows(false);
-        let mut lines = arrows.lines(&delivery(1, Status::Delivered, &[503, 0, 200]));
-        lines.extend(arrows.lines(&delivery(2, Status::Failed, &[0])));
-        lines.extend(arrows.lines(&delivery(3, Status::NoUrl, &[])));
-        insta::assert_snapshot!(lines.join("\n"), @r"
+        let mut all = lines(&mut arrows, &delivery(1, Status::Delivered, &[503, 0, 200]));
+        all.extend(lines(&mut arrows, &delivery(2, Status::Failed, &[0])));
+        all.extend(lines(&mut arrows, &delivery(3, Status::NoUrl, &[])));
+        insta::assert_snapshot!(all.join("\n"), @r"
         2026-01-31 08:00:00Z  --> message.received  [evt-1]
                               <-- [503] POST http://localhost:3000/webhooks [evt-1] 12 ms  attempt 1
                               <-- [---] POST http://localhost:3000/webhooks [evt-1] 12 ms  attempt 2  The connection failed
@@ -179,7 +172,7 @@ mod tests {
 
     #[test]
     fn programs_get_an_object_a_line() {
-        let lines = arrows(true).lines(&delivery(1, Status::Failed, &[503]));
+        let lines = lines(&mut arrows(true), &delivery(1, Status::Delivered, &[200]));
         let kinds: Vec<Value> =
             lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()["kind"].clone()).collect();
         assert_eq!(kinds, ["event", "attempt", "end"]);
@@ -190,6 +183,6 @@ mod tests {
         let mut hostile = delivery(1, Status::NoUrl, &[]);
         hostile.event_type = "a\x1b[2Jb".to_owned();
         let mut arrows = Arrows { colours: true, ..arrows(false) };
-        assert!(arrows.lines(&hostile).iter().all(|line| !line.contains("\x1b[2J")));
+        assert!(lines(&mut arrows, &hostile).iter().all(|line| !line.contains("\x1b[2J")));
     }
 }

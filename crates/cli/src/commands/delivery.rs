@@ -53,10 +53,12 @@ pub(super) struct Attempt {
     pub(super) copy: u32,
     /// Where it went.
     pub(super) url: String,
-    /// When it began.
+    /// When it began, on the sandbox's clock, which can be moved.
     pub(super) started_at: Timestamp,
-    /// When it ended.
+    /// When it ended, on the same clock.
     pub(super) finished_at: Timestamp,
+    /// How long it took.
+    pub(super) duration_ms: u64,
     /// Whether the receiver took it.
     pub(super) delivered: bool,
     /// The receiver's HTTP status, if it answered.
@@ -91,7 +93,7 @@ pub(super) enum Change<'a> {
     Event,
     /// A try has ended.
     Attempt(&'a Attempt),
-    /// It has ended other than by being delivered.
+    /// Nothing more will happen to it.
     End,
 }
 
@@ -123,8 +125,7 @@ impl Told {
         changes.extend(delivery.attempts.iter().skip(so_far.attempts).map(Change::Attempt));
         so_far.attempts = so_far.attempts.max(delivery.attempts.len());
         if delivery.has_ended() && !std::mem::replace(&mut so_far.ended, true) {
-            let delivered = delivery.status == Status::Delivered;
-            changes.extend((!delivered).then_some(Change::End));
+            changes.push(Change::End);
         }
         self.forget_ended();
         changes
@@ -150,7 +151,8 @@ pub(super) mod fixtures {
             copy: 0,
             url: "http://localhost:3000/webhooks".to_owned(),
             started_at: begin,
-            finished_at: begin.after(std::time::Duration::from_millis(12)),
+            finished_at: begin,
+            duration_ms: 12,
             delivered: *answer == 200,
             response_status: Some(*answer).filter(|answer| *answer > 0),
             response_body: String::new(),
@@ -186,7 +188,7 @@ mod tests {
         let mut told = Told::default();
         assert_eq!(count(&mut told, 4, Status::Pending, &[]), 1);
         assert_eq!(count(&mut told, 4, Status::Pending, &[503]), 1);
-        assert_eq!(count(&mut told, 5, Status::Delivered, &[200]), 2);
+        assert_eq!(count(&mut told, 5, Status::Delivered, &[200]), 3);
         assert_eq!(count(&mut told, 5, Status::Delivered, &[200]), 0, "a later one has ended before");
         assert_eq!(told.all_up_to, 0);
         assert_eq!(count(&mut told, 4, Status::Failed, &[503, 0]), 2, "the attempt and the end");

@@ -1,7 +1,7 @@
 //! Reads server-sent events out of the chunks in which they arrive.
 
-// An event of Inlet's is a few kilobytes; a line that never ends must not fill the memory.
-const MAX_BUFFER: usize = 4 * 1024 * 1024;
+// The sandbox hands on bodies of up to 32 MiB; a line that never ends must not fill the memory.
+const MAX_BUFFER: usize = 64 * 1024 * 1024;
 
 /// One server-sent event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,9 +24,15 @@ pub(super) struct Assembler {
     buffer: Vec<u8>,
     event: SentEvent,
     has_data: bool,
+    last_id: Option<String>,
 }
 
 impl Assembler {
+    /// The position reached, which an event without data may tell as well.
+    pub(super) fn last_id(&self) -> Option<&str> {
+        self.last_id.as_deref()
+    }
+
     /// Takes a chunk and gives the events that it completes.
     pub(super) fn take(&mut self, chunk: &[u8]) -> Result<Vec<SentEvent>, Overlong> {
         self.buffer.extend_from_slice(chunk);
@@ -47,7 +53,10 @@ impl Assembler {
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
-            "id" => self.event.id = Some(value.to_owned()),
+            "id" => {
+                self.event.id = Some(value.to_owned());
+                self.last_id = self.event.id.clone();
+            }
             "event" => value.clone_into(&mut self.event.name),
             "data" => self.take_data(value),
             // A comment (the heartbeat) has an empty field; `retry` and others change nothing here.
@@ -72,7 +81,7 @@ mod tests {
     #[test]
     fn events_are_put_together_however_they_are_cut() {
         let wire =
-            b": heartbeat\n\nid: 7-3\nevent: attempt\ndata: {\"a\":\ndata: 1}\r\n\r\nretry: 5\n\ndata:x\n\n";
+            b": heartbeat\nid: 7-2\n\nid: 7-3\nevent: attempt\ndata: {\"a\":\ndata: 1}\r\n\r\nretry: 5\n\ndata:x\n\n";
         for size in [1, 2, 7, wire.len()] {
             let mut assembler = Assembler::default();
             let events: Vec<_> = wire.chunks(size).flat_map(|chunk| assembler.take(chunk).unwrap()).collect();
@@ -80,7 +89,15 @@ mod tests {
                 SentEvent { id: Some("7-3".into()), name: "attempt".into(), data: "{\"a\":\n1}".into() };
             let second = SentEvent { data: "x".into(), ..SentEvent::default() };
             assert_eq!(events, [first, second], "chunks of {size}");
+            assert_eq!(assembler.last_id(), Some("7-3"));
         }
+    }
+
+    #[test]
+    fn a_position_is_told_without_an_event_too() {
+        let mut assembler = Assembler::default();
+        assert_eq!(assembler.take(b"id: 5\n: following\n\n").unwrap(), []);
+        assert_eq!(assembler.last_id(), Some("5"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod editor;
 mod fixture;
 mod path;
 mod sender;
+mod verdict;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,14 +17,14 @@ use secrecy::{ExposeSecret, SecretString};
 use super::Context;
 use super::account::Account;
 use super::arrows::Arrows;
-use super::delivery::{Delivery, Status};
+use super::delivery::Told;
 use super::input;
 use crate::args::SandboxUrlArgs;
 use crate::client::Client;
 use crate::config::{duration, read_secret};
 use crate::entropy::SystemEntropy;
 use crate::exit::{Exit, Failure};
-use crate::output::{self, escape};
+use crate::output;
 use blanks::{Belongings, Blanks};
 use fixture::{ALL, Fixture};
 use path::Assignment;
@@ -34,8 +35,6 @@ const PRIVATE_KEY: &str = "INLET_TRIGGER_PRIVATE_KEY";
 const OWN_TIMEOUT: Duration = Duration::from_secs(2);
 /// The sandbox tries several times, with pauses.
 const SANDBOX_TIMEOUT: Duration = Duration::from_secs(60);
-/// How much of a receiver's answer is quoted.
-const QUOTE: usize = 200;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -129,8 +128,7 @@ pub(crate) async fn run(args: TriggerArgs, context: &Context) -> anyhow::Result<
             }
             Way::OwnKey(own) => {
                 let delivery = own.send(body, context).await;
-                arrows.start_over();
-                arrows.print(&delivery)?;
+                arrows.print(&delivery, &Told::default().changes(&delivery))?;
                 delivery
             }
             Way::Sandbox { client, .. } => {
@@ -138,7 +136,7 @@ pub(crate) async fn run(args: TriggerArgs, context: &Context) -> anyhow::Result<
                 sender::through_sandbox(client, &body, args.url.as_ref(), limit, &mut arrows).await?
             }
         };
-        failure = failure.or_else(|| not_taken(&delivery, &way.public_key()));
+        failure = failure.or_else(|| verdict::not_taken(&delivery, &way.public_key()));
     }
     failure.map_or(Ok(()), |failure| Err(failure.into()))
 }
@@ -253,42 +251,4 @@ fn private_key(args: &TriggerArgs, context: &Context) -> Result<Option<SecretStr
         Failure::new(Exit::File, problem, "write the base64 of a 32-byte Ed25519 seed into that file")
     })?;
     Ok(Some(SecretString::from(secret)))
-}
-
-/// Why a receiver did not take an event, if it did not.
-fn not_taken(delivery: &Delivery, public_key: &str) -> Option<Failure> {
-    let id = escape(&delivery.event_id);
-    if let (Status::NoUrl | Status::Dropped, _) | (Status::Pending, None) =
-        (delivery.status, delivery.attempts.last())
-    {
-        let message = match delivery.status {
-            Status::NoUrl => format!("event {id} was not sent: there is no webhook URL"),
-            Status::Dropped => format!("event {id} was not sent: a fault of the sandbox dropped it"),
-            _ => format!("event {id} was not sent in time: the sandbox holds it back"),
-        };
-        return Some(Failure::new(
-            Exit::ReceiverSilent,
-            message,
-            "`inlet listen` shows what the sandbox does",
-        ));
-    }
-    let last = delivery.attempts.last().filter(|_| delivery.status != Status::Delivered)?;
-    let url = escape(&last.url);
-    let Some(status) = last.response_status else {
-        let why = last.error.as_ref().map(|error| escape(&error.title).into_owned()).unwrap_or_default();
-        let message = format!("the receiver at {url} did not answer: {why}");
-        return Some(Failure::new(Exit::ReceiverSilent, message, "start it, or name another one with --url"));
-    };
-    let answer = quote(&last.response_body);
-    let message = format!("the receiver at {url} answered {status}{answer}");
-    let remedy =
-        format!("its log says why; the event was signed by the key whose public half is {public_key}");
-    Some(Failure::new(Exit::ReceiverRefused, message, remedy))
-}
-
-/// The beginning of an answer, on one line.
-fn quote(answer: &str) -> String {
-    let words = answer.split_whitespace().collect::<Vec<_>>().join(" ");
-    let beginning: String = words.chars().take(QUOTE).collect();
-    if beginning.is_empty() { String::new() } else { format!(": {}", escape(&beginning)) }
 }

@@ -9,20 +9,20 @@ use tracing::warn;
 use crate::exit::Exit;
 
 /// The two signals, from the moment it is made.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
     /// Takes the signals over from the operating system's default, which would end the process at once.
-    pub(super) fn take_over() -> anyhow::Result<Self> {
+    pub(crate) fn take_over() -> anyhow::Result<Self> {
         let take = |kind| signal(kind).context("cannot take over signals");
         Ok(Self { terminate: take(SignalKind::terminate())?, interrupt: take(SignalKind::interrupt())? })
     }
 
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -30,7 +30,7 @@ impl Signals {
     }
 
     /// Lets the work end by itself; another signal ends the process.
-    pub(super) async fn unless_repeated<T>(&mut self, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn unless_repeated<T>(&mut self, work: impl Future<Output = T>) -> T {
         tokio::select! {
             done = work => done,
             () = self.next() => {

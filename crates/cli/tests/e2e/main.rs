@@ -11,6 +11,7 @@ mod world;
 mod dev;
 mod faults;
 mod kill;
+mod listen;
 mod main_job;
 mod media;
 mod order;

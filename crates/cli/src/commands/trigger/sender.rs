@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::super::Context;
 use super::super::arrows::Arrows;
-use super::super::delivery::{Attempt, AttemptError, Delivery, Status};
+use super::super::delivery::{Attempt, AttemptError, Delivery, Status, Told};
 use crate::client::{Client, Query};
 use crate::config::is_loopback;
 use crate::exit::{Exit, Failure};
@@ -46,11 +46,11 @@ pub(super) async fn through_sandbox(
 ) -> anyhow::Result<Delivery> {
     let event = RawEvent { body_base64: STANDARD.encode(body), url };
     let injected: Injected = client.post(&["sandbox", "v1", "events"], &event).await?;
-    let begin = Instant::now();
+    let (begin, mut told) = (Instant::now(), Told::default());
     loop {
         let path = ["sandbox", "v1", "deliveries", &injected.event_id];
         let delivery: Delivery = client.get(&path, &Query::new()).await?;
-        arrows.print(&delivery)?;
+        arrows.print(&delivery, &told.changes(&delivery))?;
         if delivery.has_ended() || begin.elapsed() >= limit {
             return Ok(delivery);
         }
@@ -120,6 +120,7 @@ impl OwnKey {
             .header(TIMESTAMP_HEADER, timestamp.to_string())
             .timeout(self.timeout)
             .body(body);
+        let begin = Instant::now();
         let answer = request.send().await;
         let error = answer.as_ref().err().map(|error| self.error_of(error));
         let response_status = answer.as_ref().ok().map(|response| response.status().as_u16());
@@ -133,6 +134,7 @@ impl OwnKey {
             url: self.url.to_string(),
             started_at,
             finished_at: context.now(),
+            duration_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
             delivered: response_status.is_some_and(|status| (200..300).contains(&status)),
             response_status,
             response_body,
