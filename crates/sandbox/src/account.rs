@@ -4,6 +4,7 @@ pub(crate) mod changes;
 pub(crate) mod identity;
 pub(crate) mod number;
 pub(crate) mod profile;
+pub(crate) mod snapshot;
 mod world;
 
 use std::sync::{Arc, Mutex, PoisonError};

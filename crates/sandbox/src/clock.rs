@@ -29,7 +29,17 @@ impl Clock {
 
     /// Takes back all moves.
     pub(crate) fn restart(&self) {
-        self.offset.send_replace(SignedDuration::ZERO);
+        self.restart_at(SignedDuration::ZERO);
+    }
+
+    /// How far the clock was moved.
+    pub(crate) fn offset(&self) -> SignedDuration {
+        *self.offset.borrow()
+    }
+
+    /// Puts another sum in the place of all moves.
+    pub(crate) fn restart_at(&self, offset: SignedDuration) {
+        self.offset.send_replace(offset);
     }
 
     /// Waits until the sandbox's time reaches `due`, by itself or because somebody moved it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use inlet_telnyx::PhoneNumber;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::random::derive;
@@ -130,11 +131,12 @@ impl SandboxConfig {
 }
 
 /// What an account is opened with. It does not print itself, because it may hold an API key.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct AccountSettings {
     /// Tells it apart from the others.
     pub name: String,
     /// Its keys and ids are derived from it.
+    #[serde(with = "crate::base64_bytes")]
     pub seed: [u8; 32],
     /// Its API key; derived from the seed when absent.
     pub api_key: Option<String>,
@@ -149,7 +151,7 @@ pub struct AccountSettings {
 }
 
 /// A messaging profile to start with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileSettings {
     /// Its name; its id is derived from it.
     pub name: String,

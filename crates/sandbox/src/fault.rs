@@ -214,10 +214,11 @@ impl TryFrom<Map<String, Value>> for Fault {
         let count = take("count").map(serde_json::from_value).transpose().map_err(shape)?;
         let probability = take("probability").map(serde_json::from_value).transpose().map_err(shape)?;
         // What `GET faults` shows can be put back as it is.
-        take("hits");
+        let hits = take("hits").map(serde_json::from_value).transpose().map_err(shape)?;
         let effect = serde_json::from_value(Value::Object(fields)).map_err(shape)?;
         let subject = subject.unwrap_or_default();
-        Self { effect, subject, count, probability: probability.unwrap_or(1.0), hits: 0 }.check()
+        Self { effect, subject, count, probability: probability.unwrap_or(1.0), hits: hits.unwrap_or(0) }
+            .check()
     }
 }
 
@@ -237,7 +238,8 @@ pub(crate) struct Subject<'a> {
 }
 
 /// The active faults, in the order in which they were given.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct FaultList {
     faults: Vec<Fault>,
 }

@@ -22,6 +22,7 @@ mod base64_bytes;
 mod clock;
 mod random;
 
+pub use account::snapshot::SnapshotError;
 pub use accounts::AccountError;
 pub use config::{AccountSettings, MediaDigestKey, ProfileSettings, RetrySettings, SandboxConfig};
 pub use fault::{CarrierOutcome, Fault, FaultEffect, FaultMatch, InvalidFault};

@@ -1,17 +1,19 @@
 //! The media host's content: attachments by path, for as long as they live.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::random::hex;
 
 /// One attachment that the sandbox serves.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct StoredMedia {
     pub(crate) content_type: String,
+    #[serde(with = "crate::base64_bytes")]
     pub(crate) data: Bytes,
     pub(crate) sha256: String,
     pub(crate) stored_at: Timestamp,
@@ -20,10 +22,14 @@ pub(crate) struct StoredMedia {
 }
 
 /// All attachments, up to a total size.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct MediaStore {
-    by_path: HashMap<String, StoredMedia>,
+    by_path: BTreeMap<String, StoredMedia>,
     oldest_first: VecDeque<String>,
+    #[serde(skip)]
     size_bytes: usize,
+    #[serde(skip)]
     capacity_bytes: usize,
     /// Attachments that had to go because the store was full.
     pub(crate) dropped: u64,
@@ -31,13 +37,14 @@ pub(crate) struct MediaStore {
 
 impl MediaStore {
     pub(crate) fn new(capacity_bytes: usize) -> Self {
-        Self {
-            by_path: HashMap::new(),
-            oldest_first: VecDeque::new(),
-            size_bytes: 0,
-            capacity_bytes,
-            dropped: 0,
-        }
+        Self { capacity_bytes, ..Self::default() }
+    }
+
+    /// Goes on where a snapshot was taken, within a limit.
+    pub(crate) fn resume(&mut self, capacity_bytes: usize) {
+        self.capacity_bytes = capacity_bytes;
+        self.size_bytes = self.by_path.values().map(|media| media.data.len()).sum();
+        self.make_room();
     }
 
     pub(crate) fn find(&self, path: &str) -> Option<&StoredMedia> {
@@ -50,10 +57,14 @@ impl MediaStore {
         self.size_bytes += media.data.len();
         self.oldest_first.push_back(path.clone());
         self.by_path.insert(path.clone(), media);
-        while self.size_bytes > self.capacity_bytes {
+        self.make_room();
+        path
+    }
+
+    fn make_room(&mut self) {
+        while self.size_bytes > self.capacity_bytes && !self.oldest_first.is_empty() {
             self.drop_oldest();
         }
-        path
     }
 
     fn drop_oldest(&mut self) {

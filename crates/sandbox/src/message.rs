@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use inlet_telnyx::{ApiError, PhoneNumber, Segments};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -22,7 +23,8 @@ use crate::message::keyword::Keyword;
 /// How long a message may wait for its carrier, as `valid_until` of real bodies shows.
 const VALIDITY: Duration = Duration::from_secs(60 * 60);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Direction {
     Inbound,
     Outbound,
@@ -37,16 +39,16 @@ pub(crate) enum Stage {
 }
 
 /// When an outbound message goes out and how it ends; decided when it is accepted.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Journey {
     pub(crate) sent_at: Timestamp,
     pub(crate) completed_at: Timestamp,
-    pub(crate) final_status: &'static str,
+    pub(crate) final_status: String,
     pub(crate) errors: Vec<ApiError>,
 }
 
 /// One attachment as the payload names it.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct MessageMedia {
     pub(crate) url: String,
     pub(crate) content_type: Option<String>,
@@ -55,7 +57,7 @@ pub(crate) struct MessageMedia {
 }
 
 /// One message, inbound or outbound.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Message {
     pub(crate) id: String,
     pub(crate) direction: Direction,
@@ -158,7 +160,7 @@ impl Message {
         let status = match stage {
             Stage::Queued => "queued",
             Stage::Sent => "sent",
-            Stage::Finalized => journey.map_or("delivered", |journey| journey.final_status),
+            Stage::Finalized => journey.map_or("delivered", |journey| &journey.final_status),
         };
         let errors =
             journey.filter(|_| stage == Stage::Finalized).map_or(json!([]), |journey| json!(journey.errors));

@@ -1,18 +1,27 @@
 //! Everything random in the sandbox, derived from its seed: equal seeds and equal calls give equal results.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use serde::{Deserialize, Serialize};
 
 /// A seed and how often each purpose has drawn from it. Each purpose has its own sequence.
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Randomness {
+    #[serde(skip)]
     seed: [u8; 32],
-    drawn: BTreeMap<&'static str, u64>,
+    drawn: BTreeMap<Cow<'static, str>, u64>,
 }
 
 impl Randomness {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
         Self { seed, drawn: BTreeMap::new() }
+    }
+
+    /// Goes on where a snapshot was taken, with a seed.
+    pub(crate) fn resume(&mut self, seed: [u8; 32]) {
+        self.seed = seed;
     }
 
     /// The next identifier of a sequence, in the form of a random UUID.
@@ -33,7 +42,7 @@ impl Randomness {
     }
 
     fn draw(&mut self, purpose: &'static str) -> [u8; 32] {
-        let count = self.drawn.entry(purpose).or_default();
+        let count = self.drawn.entry(Cow::Borrowed(purpose)).or_default();
         *count += 1;
         block(&self.seed, purpose, *count)
     }

@@ -17,6 +17,7 @@ pub(crate) enum Change {
 }
 
 /// The latest changes, oldest first, numbered without gaps.
+#[derive(Default)]
 pub(crate) struct Changes {
     latest: VecDeque<Change>,
     /// The revision of the newest change.

@@ -1,6 +1,7 @@
 //! A messaging profile: where webhooks go and whether messages may go out.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -26,7 +27,7 @@ const FIXED: &[(&str, Value)] = &[
 const MAX_URL: usize = 2000;
 
 /// One messaging profile.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Profile {
     pub(crate) id: String,
     /// Signs webhooks of API version 1.

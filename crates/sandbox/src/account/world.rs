@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use inlet_telnyx::PhoneNumber;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::account::changes::{Change, Changes};
@@ -16,7 +17,9 @@ use crate::message::log::MessageLog;
 use crate::random::Randomness;
 use crate::webhook::log::DeliveryLog;
 
-/// The state that a reset empties.
+/// The state that a reset empties and a snapshot keeps: every field that is not skipped.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct World {
     pub(crate) random: Randomness,
     pub(crate) profiles: Vec<Profile>,
@@ -30,8 +33,10 @@ pub(crate) struct World {
     pub(crate) faults: FaultList,
     pub(crate) idempotency: IdempotencyTable,
     /// What followers of the account are told.
+    #[serde(skip)]
     pub(crate) changes: Changes,
     /// Cancelled by the reset that ends this state, and by shutdown: work begun under it stops and reports nothing.
+    #[serde(skip)]
     pub(crate) life: CancellationToken,
 }
 
@@ -56,6 +61,32 @@ impl World {
             idempotency: IdempotencyTable::default(),
             changes,
             life,
+        }
+    }
+
+    /// Takes up work again where a snapshot was taken: within this sandbox's limits, and with its seed.
+    pub(crate) fn resume(
+        &mut self,
+        config: &SandboxConfig,
+        seed: [u8; 32],
+        changes: Changes,
+        life: CancellationToken,
+    ) {
+        self.random.resume(seed);
+        self.messages.resume(config.message_log_capacity);
+        self.media.resume(config.media_capacity_bytes);
+        self.deliveries.resume(config.delivery_log_capacity);
+        self.idempotency.resume();
+        self.changes = changes;
+        self.life = life;
+    }
+
+    /// Media are found where the sandbox is now. What has been delivered stays as it was.
+    pub(crate) fn move_media(&mut self, from_origin: &str, to_origin: &str) {
+        if from_origin != to_origin {
+            let (from, to) = (format!("{from_origin}/media/"), format!("{to_origin}/media/"));
+            self.messages.move_media(&from, &to);
+            self.deliveries.move_media(&from, &to);
         }
     }
 

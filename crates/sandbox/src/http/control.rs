@@ -9,6 +9,7 @@ mod deliveries;
 mod expectations;
 mod faults;
 mod messages;
+mod snapshot;
 mod stream;
 mod texts;
 
@@ -26,6 +27,8 @@ use crate::http::problem::{Code, Problem};
 
 /// Ten attachments of a megabyte, as base64, with room.
 const MAX_BODY: usize = 32 * 1024 * 1024;
+/// All media that a sandbox keeps by default, as base64, and its logs.
+const MAX_SNAPSHOT: usize = 1024 * 1024 * 1024;
 
 pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
     Router::new()
@@ -37,6 +40,10 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
         .route("/deliveries/{event_id}/signed", get(deliveries::signed))
         .route("/messages", get(messages::list))
         .route("/expectations", post(expectations::expect))
+        .route(
+            "/snapshot",
+            get(snapshot::take).put(snapshot::put_back).layer(DefaultBodyLimit::max(MAX_SNAPSHOT)),
+        )
         .route("/stream", get(stream::follow))
         .route("/account", get(accounts::show))
         .route("/accounts", get(accounts::list).post(accounts::open))

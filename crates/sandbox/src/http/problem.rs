@@ -6,6 +6,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
+use crate::account::snapshot::SnapshotError;
 use crate::accounts::AccountError;
 use crate::fault::InvalidFault;
 use crate::host::Host;
@@ -28,6 +29,7 @@ pub(crate) enum Code {
     MethodNotAllowed,
     NotIdle,
     ExpectationFailed,
+    InvalidSnapshot,
 }
 
 impl Code {
@@ -47,6 +49,7 @@ impl Code {
             Self::MethodNotAllowed => ("method_not_allowed", 405, "Method does not fit"),
             Self::NotIdle => ("not_idle", 504, "Events are still on their way"),
             Self::ExpectationFailed => ("expectation_failed", 417, "Expectation was not met"),
+            Self::InvalidSnapshot => ("invalid_snapshot", 422, "Snapshot does not fit"),
         }
     }
 }
@@ -88,6 +91,16 @@ impl IntoResponse for Problem {
 impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Self {
         Self::new(Code::AccountRefused, error.to_string())
+    }
+}
+
+impl From<SnapshotError> for Problem {
+    fn from(error: SnapshotError) -> Self {
+        let detail = match &error {
+            SnapshotError::Unreadable(cause) => format!("{error}: {cause}"),
+            _ => error.to_string(),
+        };
+        Self::new(Code::InvalidSnapshot, detail)
     }
 }
 

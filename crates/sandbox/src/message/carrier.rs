@@ -203,8 +203,8 @@ impl Account {
     ) -> Message {
         let sent_at = clock::after(now, self.host.config.sent_delay);
         let (final_status, errors) = match self.carrier_failure(world, numbers) {
-            Some((outcome, code)) => (outcome.as_str(), vec![delivery_error(&code)]),
-            None => ("delivered", Vec::new()),
+            Some((outcome, code)) => (outcome.as_str().to_owned(), vec![delivery_error(&code)]),
+            None => ("delivered".to_owned(), Vec::new()),
         };
         let completed_at = clock::after(sent_at, self.host.config.finalized_delay);
         Message {

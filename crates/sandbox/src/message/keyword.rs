@@ -1,7 +1,10 @@
 //! The words by which people opt out, opt in and ask for help.
 
+use serde::{Deserialize, Serialize};
+
 /// What a keyword asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Keyword {
     Stop,
     Start,

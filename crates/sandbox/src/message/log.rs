@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::message::Message;
@@ -12,14 +13,19 @@ use crate::message::Message;
 const RETENTION: Duration = Duration::from_secs(10 * 24 * 60 * 60);
 
 /// All messages of the account in the order in which they came, up to a number of them.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct MessageLog {
     messages: BTreeMap<u64, Message>,
+    #[serde(skip)]
     by_id: HashMap<String, u64>,
     /// When an outbound message gets its next status, which nothing but time brings about.
     turns: BTreeSet<(Timestamp, u64)>,
     /// Messages that have changed since somebody last took these.
+    #[serde(skip)]
     touched: Vec<u64>,
     next: u64,
+    #[serde(skip)]
     capacity: usize,
     /// Messages that had to go because the log was full.
     pub(crate) dropped: u64,
@@ -27,15 +33,14 @@ pub(crate) struct MessageLog {
 
 impl MessageLog {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self {
-            messages: BTreeMap::new(),
-            by_id: HashMap::new(),
-            turns: BTreeSet::new(),
-            touched: Vec::new(),
-            next: 0,
-            capacity,
-            dropped: 0,
-        }
+        Self { capacity, ..Self::default() }
+    }
+
+    /// Goes on where a snapshot was taken, within a limit.
+    pub(crate) fn resume(&mut self, capacity: usize) {
+        self.capacity = capacity;
+        self.by_id = self.messages.iter().map(|(place, message)| (message.id.clone(), *place)).collect();
+        self.make_room();
     }
 
     pub(crate) fn push(&mut self, message: Message) {
@@ -46,6 +51,10 @@ impl MessageLog {
         self.by_id.insert(message.id.clone(), self.next);
         self.messages.insert(self.next, message);
         self.next += 1;
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
         while self.messages.len() > self.capacity {
             self.drop_oldest();
             self.dropped += 1;
@@ -71,6 +80,15 @@ impl MessageLog {
 
     pub(crate) fn get(&self, place: u64) -> Option<&Message> {
         self.messages.get(&place)
+    }
+
+    /// Rewrites the beginnings of media URLs.
+    pub(crate) fn move_media(&mut self, from: &str, to: &str) {
+        for media in self.messages.values_mut().flat_map(|message| &mut message.media) {
+            if let Some(path) = media.url.strip_prefix(from) {
+                media.url = format!("{to}{path}");
+            }
+        }
     }
 
     /// A message by its id, as long as Telnyx shows it.

@@ -143,6 +143,14 @@ impl Content {
         }
     }
 
+    /// Replaces a text that JSON writes as it is, as URLs.
+    pub(crate) fn replace(&mut self, from: &str, to: &str) {
+        if let Self::Event(data) = self {
+            let replaced = RawValue::from_string(data.get().replace(from, to));
+            *data = replaced.expect("a URL in the place of a URL leaves JSON as it was");
+        }
+    }
+
     fn data(&self) -> Value {
         match self {
             Self::Event(data) => serde_json::from_str(data.get()).expect("kept as the text of a JSON value"),

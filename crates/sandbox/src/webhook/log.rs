@@ -42,35 +42,45 @@ pub(crate) enum Next {
 }
 
 /// All deliveries that are kept, and the tries that wait.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct DeliveryLog {
     deliveries: BTreeMap<u64, Delivery>,
+    #[serde(skip)]
     by_event: HashMap<String, Vec<u64>>,
     waiting: BTreeSet<Ticket>,
+    /// Tries that were taken and have not been finished.
+    under_way: BTreeSet<Ticket>,
     ended_first: VecDeque<u64>,
     next_sequence: u64,
+    #[serde(skip)]
     pending: usize,
+    #[serde(skip)]
     capacity: usize,
+    #[serde(skip)]
     answer_bytes: usize,
     /// Finished deliveries that had to go because the log was full.
     pub(crate) dropped: u64,
     /// Deliveries that have changed since somebody last took these.
+    #[serde(skip)]
     touched: Vec<u64>,
 }
 
 impl DeliveryLog {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self {
-            deliveries: BTreeMap::new(),
-            by_event: HashMap::new(),
-            waiting: BTreeSet::new(),
-            ended_first: VecDeque::new(),
-            next_sequence: 1,
-            pending: 0,
-            capacity,
-            answer_bytes: 0,
-            dropped: 0,
-            touched: Vec::new(),
+        Self { next_sequence: 1, capacity, ..Self::default() }
+    }
+
+    /// Goes on where a snapshot was taken, within a limit. What was under way then is tried again.
+    pub(crate) fn resume(&mut self, capacity: usize) {
+        self.capacity = capacity;
+        self.waiting.append(&mut self.under_way);
+        for delivery in self.deliveries.values() {
+            self.by_event.entry(delivery.event_id.clone()).or_default().push(delivery.sequence);
+            self.answer_bytes += delivery.attempts.iter().map(Attempt::answer_bytes).sum::<usize>();
+            self.pending += usize::from(delivery.finished_at.is_none());
         }
+        self.make_room();
     }
 
     /// Deliveries that have not ended.
@@ -95,6 +105,14 @@ impl DeliveryLog {
     /// The latest delivery of an event.
     pub(crate) fn find(&self, event_id: &str) -> Option<&Delivery> {
         self.of_event(event_id).next_back()
+    }
+
+    /// Rewrites the beginnings of media URLs in what is still to be delivered.
+    pub(crate) fn move_media(&mut self, from: &str, to: &str) {
+        let unfinished = self.deliveries.values_mut().filter(|delivery| delivery.finished_at.is_none());
+        for delivery in unfinished {
+            delivery.content.replace(from, to);
+        }
     }
 
     /// The deliveries that have changed since this was last asked.
@@ -133,7 +151,10 @@ impl DeliveryLog {
             }
             self.waiting.pop_first();
             match self.due_try(ticket, retry) {
-                Some(due) => return Next::Try(Box::new(due)),
+                Some(due) => {
+                    self.under_way.insert(ticket);
+                    return Next::Try(Box::new(due));
+                }
                 None => self.end_copy(ticket, false, now),
             }
         }
@@ -143,6 +164,7 @@ impl DeliveryLog {
     /// Records an attempt; a failed one is tried again after a pause while tries are left.
     pub(crate) fn finish(&mut self, ticket: Ticket, attempt: Attempt, now: Timestamp, retry: &RetrySettings) {
         let delivered = attempt.delivered;
+        self.under_way.remove(&ticket);
         let Some(delivery) = self.deliveries.get_mut(&ticket.delivery) else { return };
         self.answer_bytes += attempt.answer_bytes();
         delivery.attempts.push(attempt);

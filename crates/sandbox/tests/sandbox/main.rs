@@ -11,5 +11,6 @@ mod expectations;
 mod faults;
 mod media;
 mod sending;
+mod snapshot;
 mod stream;
 mod webhooks;

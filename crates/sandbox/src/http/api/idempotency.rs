@@ -1,10 +1,11 @@
 //! Remembers what was answered to a request with an `Idempotency-Key`, so that its repeat has no second effect.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,7 @@ const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const CAPACITY: usize = 20_000;
 
 /// A well-formed key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct IdempotencyKey(String);
 
 impl IdempotencyKey {
@@ -37,6 +38,7 @@ impl IdempotencyKey {
     }
 }
 
+#[derive(Serialize, Deserialize)]
 struct Entry {
     body_sha256: String,
     started_at: Timestamp,
@@ -54,9 +56,10 @@ pub(crate) enum Verdict {
 }
 
 /// The keys of the last day.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct IdempotencyTable {
-    entries: HashMap<IdempotencyKey, Entry>,
+    entries: BTreeMap<IdempotencyKey, Entry>,
     oldest_first: VecDeque<IdempotencyKey>,
 }
 
@@ -82,6 +85,12 @@ impl IdempotencyTable {
             Some(answer) => Ok(Verdict::Replay(answer.clone())),
             None => Err(Refusal::new("10012", "A request with this `Idempotency-Key` is still running.")),
         }
+    }
+
+    /// Goes on where a snapshot was taken: whoever was still being answered then may ask again.
+    pub(crate) fn resume(&mut self) {
+        self.entries.retain(|_, entry| entry.answer.is_some());
+        self.oldest_first.retain(|key| self.entries.contains_key(key));
     }
 
     /// Keeps a successful answer.

@@ -65,12 +65,14 @@ pub(crate) async fn remove(
 }
 
 fn shown(account: &Account) -> Value {
-    let webhook_url =
-        account.read(|world| world.profiles.first().and_then(|profile| profile.webhook_url.clone()));
+    let (profile_id, webhook_url) = account.read(|world| {
+        let profile = world.profiles.first();
+        (profile.map(|profile| profile.id.clone()), profile.and_then(|profile| profile.webhook_url.clone()))
+    });
     json!({
         "api_key": account.identity.api_key,
         "api_url": format!("{}/v2", account.host.origin),
-        "messaging_profile_id": account.identity.default_profile_id,
+        "messaging_profile_id": profile_id,
         "name": account.name,
         "numbers": account.numbers,
         "organization_id": account.identity.organization_id,
