@@ -27,6 +27,12 @@ pub(super) struct Delivery {
     pub(super) attempts: Vec<Attempt>,
 }
 
+/// A list of them, oldest first.
+#[derive(Debug, Deserialize)]
+pub(super) struct Deliveries {
+    pub(super) data: Vec<Delivery>,
+}
+
 /// How a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -150,13 +150,18 @@ async fn raw_bytes_arrive_as_they_are() {
     assert_eq!(&received.body[..], bytes);
     assert!(verifies(&received, scene.sandbox.public_key()));
 
+    std::fs::write(scene.folder.path().join("odd"), b"{\"data\": {\"id\": \"/b\\n?\"}}").unwrap();
+    for _ in 0..2 {
+        scene.taken(&["--raw", "odd"]).await;
+    }
+
     let mut command = inlet(scene.folder.path());
     command.args(["trigger", "--raw", "-", "--sandbox-url", &scene.sandbox.base_url()]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"not JSON").unwrap();
     let ended = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
     assert!(ended.success());
-    assert_eq!(&scene.endpoint.received()[1].body[..], b"not JSON");
+    assert_eq!(&scene.endpoint.received()[3].body[..], b"not JSON");
 }
 
 /// An editor that does what a script says to the file it is given.

@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use reqwest::Response;
-use serde::Deserialize;
 
-use super::super::delivery::Delivery;
+use super::super::delivery::{Deliveries, Delivery};
 use super::super::stream::{Assembler, SentEvent};
 use crate::client::{Client, Query};
 use crate::exit::{Exit, Failure};
@@ -43,11 +42,6 @@ pub(super) struct Follower {
     highest: u64,
     news: VecDeque<News>,
     pause: Duration,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    data: Vec<Delivery>,
 }
 
 impl Follower {
@@ -150,8 +144,8 @@ impl Follower {
 
     async fn latest(&self, limit: usize) -> anyhow::Result<Vec<Delivery>> {
         let query: Query = vec![("limit".to_owned(), limit.to_string())];
-        let page: Page = self.client.get(&["sandbox", "v1", "deliveries"], &query).await?;
-        Ok(page.data)
+        let deliveries: Deliveries = self.client.get(&["sandbox", "v1", "deliveries"], &query).await?;
+        Ok(deliveries.data)
     }
 
     fn lose(&mut self) {

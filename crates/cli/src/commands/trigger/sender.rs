@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::super::Context;
 use super::super::arrows::Arrows;
-use super::super::delivery::{Attempt, AttemptError, Delivery, Status, Told};
+use super::super::delivery::{Attempt, AttemptError, Deliveries, Delivery, Status, Told};
 use crate::client::{Client, Query};
 use crate::config::is_loopback;
 use crate::exit::{Exit, Failure};
@@ -44,18 +44,32 @@ pub(super) async fn through_sandbox(
     limit: Duration,
     arrows: &mut Arrows,
 ) -> anyhow::Result<Delivery> {
+    // By its place in the log: an id may be used twice, and may hold anything.
+    let latest = list(client, &[("limit", "1".to_owned())]).await?;
+    let after = latest.last().map_or(0, |delivery| delivery.sequence).to_string();
     let event = RawEvent { body_base64: STANDARD.encode(body), url };
     let injected: Injected = client.post(&["sandbox", "v1", "events"], &event).await?;
     let (begin, mut told) = (Instant::now(), Told::default());
     loop {
-        let path = ["sandbox", "v1", "deliveries", &injected.event_id];
-        let delivery: Delivery = client.get(&path, &Query::new()).await?;
+        let later = list(client, &[("after", after.clone()), ("limit", "1000".to_owned())]).await?;
+        let Some(delivery) = later.into_iter().find(|delivery| delivery.event_id == injected.event_id) else {
+            let message = "the sandbox has forgotten the event before it was delivered";
+            return Err(
+                Failure::new(Exit::Refused, message, "it was reset or is very busy; try again").into()
+            );
+        };
         arrows.print(&delivery, &told.changes(&delivery))?;
         if delivery.has_ended() || begin.elapsed() >= limit {
             return Ok(delivery);
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+async fn list(client: &Client, query: &[(&str, String)]) -> anyhow::Result<Vec<Delivery>> {
+    let query: Query = query.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let deliveries: Deliveries = client.get(&["sandbox", "v1", "deliveries"], &query).await?;
+    Ok(deliveries.data)
 }
 
 /// A key of one's own, and where to send what it signs.
