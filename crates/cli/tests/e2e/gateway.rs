@@ -91,6 +91,14 @@ impl Gateway {
         .await
     }
 
+    /// Waits until every stored event was routed.
+    pub(crate) async fn wait_routed(&self) {
+        until("the routing of all events", || async {
+            (self.get("stats").await.1["events"]["unrouted"] == 0).then_some(())
+        })
+        .await;
+    }
+
     /// Runs a command against this gateway, as a user would.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         let mut command = inlet(&self.folder);

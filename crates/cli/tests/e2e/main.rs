@@ -17,4 +17,5 @@ mod media;
 mod order;
 mod replies;
 mod steering;
+mod stored;
 mod trigger;
