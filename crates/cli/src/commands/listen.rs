@@ -125,9 +125,11 @@ impl Listener {
                     self.say("the sandbox is back");
                     self.settle().await?;
                 }
-                News::Anew => {
-                    self.told = Told::default();
-                    self.say("the sandbox began anew: what it sent before is forgotten");
+                News::Reset { is_new_log } => {
+                    if is_new_log {
+                        self.told = Told::default();
+                        self.say("the sandbox began anew: what it sent before is forgotten");
+                    }
                     self.settle().await?;
                 }
             }
@@ -144,14 +146,16 @@ impl Listener {
         if is_shown { self.arrows.print(delivery, &changes) } else { Ok(()) }
     }
 
-    /// Takes note of what a restart or a reset has changed, and points the profile here again.
+    /// Takes note of what a restart or a reset has changed, unless the sandbox has gone again.
     async fn settle(&mut self) -> anyhow::Result<()> {
-        let account = match Account::fetch(&self.client).await {
-            Ok(account) => account,
-            // It has gone again, which the stream will tell.
-            Err(error) if follower::is_unreachable(&error) => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        match self.take_note().await {
+            Err(error) if follower::is_unreachable(&error) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn take_note(&mut self) -> anyhow::Result<()> {
+        let account = Account::fetch(&self.client).await?;
         if account.public_key != self.account.public_key {
             self.say(&format!("it has another key now; its public key is {}", escape(&account.public_key)));
         }

@@ -22,8 +22,12 @@ const PAGE: usize = 1000;
 pub(super) enum News {
     /// A delivery is new, or has changed.
     Delivery(Box<Delivery>),
-    /// The log begins anew: the sandbox was reset, or another one has taken its place.
-    Anew,
+    /// Everything may be different: the sandbox was reset or restored, another one has taken its place, or this
+    /// follower was too far behind.
+    Reset {
+        /// Whether the log begins anew, so that places in it mean other deliveries now.
+        is_new_log: bool,
+    },
     /// So many deliveries have left the sandbox's log before they could be told of.
     Missed(u64),
     /// The sandbox is not there any more.
@@ -38,10 +42,30 @@ pub(super) struct Follower {
     stream: Option<Response>,
     assembler: Assembler,
     last_id: Option<String>,
-    /// The latest delivery that was told of.
-    highest: u64,
+    /// The latest delivery that was told of, or was there before.
+    latest: Option<Place>,
     news: VecDeque<News>,
     pause: Duration,
+}
+
+/// A place in the sandbox's log, and what is there.
+struct Place {
+    sequence: u64,
+    event_id: String,
+}
+
+impl Place {
+    fn of(delivery: &Delivery) -> Self {
+        Self { sequence: delivery.sequence, event_id: delivery.event_id.clone() }
+    }
+
+    /// Whether these are later deliveries of the same log: the place holds what it held, or lies before them all.
+    fn is_in(&self, deliveries: &[Delivery]) -> bool {
+        match deliveries.iter().find(|delivery| delivery.sequence == self.sequence) {
+            Some(there) => there.event_id == self.event_id,
+            None => deliveries.first().is_some_and(|first| first.sequence > self.sequence),
+        }
+    }
 }
 
 impl Follower {
@@ -53,11 +77,11 @@ impl Follower {
             stream: Some(stream),
             assembler: Assembler::default(),
             last_id: None,
-            highest: 0,
+            latest: None,
             news: VecDeque::new(),
             pause: FIRST_PAUSE,
         };
-        follower.highest = follower.latest(1).await?.last().map_or(0, |delivery| delivery.sequence);
+        follower.latest = follower.list(1).await?.last().map(Place::of);
         Ok(follower)
     }
 
@@ -121,28 +145,30 @@ impl Follower {
     }
 
     fn tell(&mut self, delivery: Delivery) {
-        self.highest = self.highest.max(delivery.sequence);
+        if self.latest.as_ref().is_none_or(|latest| latest.sequence < delivery.sequence) {
+            self.latest = Some(Place::of(&delivery));
+        }
         self.news.push_back(News::Delivery(Box::new(delivery)));
     }
 
-    /// The stream cannot say what has changed: either all is new, or this follower was too far behind.
+    /// The stream cannot say what has changed, so the log has to.
     async fn look_again(&mut self) -> anyhow::Result<()> {
-        let latest = self.latest(PAGE).await?;
-        let newest = latest.last().map_or(0, |delivery| delivery.sequence);
-        if newest < self.highest || newest == 0 {
-            self.highest = 0;
-            self.news.push_back(News::Anew);
+        let deliveries = self.list(PAGE).await?;
+        let is_new_log = !self.latest.as_ref().is_some_and(|latest| latest.is_in(&deliveries));
+        if is_new_log {
+            self.latest = None;
         }
-        let first = latest.first().map_or(0, |delivery| delivery.sequence);
-        let missed = first.saturating_sub(self.highest + 1);
-        if missed > 0 {
-            self.news.push_back(News::Missed(missed));
-        }
-        latest.into_iter().for_each(|delivery| self.tell(delivery));
+        self.news.push_back(News::Reset { is_new_log });
+        let told = self.latest.as_ref().map_or(0, |latest| latest.sequence);
+        let first = deliveries.first().map_or(0, |first| first.sequence);
+        let missed = first.saturating_sub(told + 1);
+        self.news.extend((missed > 0).then_some(News::Missed(missed)));
+        deliveries.into_iter().for_each(|delivery| self.tell(delivery));
         Ok(())
     }
 
-    async fn latest(&self, limit: usize) -> anyhow::Result<Vec<Delivery>> {
+    /// The last deliveries of the log, oldest first.
+    async fn list(&self, limit: usize) -> anyhow::Result<Vec<Delivery>> {
         let query: Query = vec![("limit".to_owned(), limit.to_string())];
         let deliveries: Deliveries = self.client.get(&["sandbox", "v1", "deliveries"], &query).await?;
         Ok(deliveries.data)
@@ -173,4 +199,23 @@ impl Follower {
 /// Whether nobody is there, which may change.
 pub(super) fn is_unreachable(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Failure>().is_some_and(|failure| failure.exit() == Exit::Unreachable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::delivery::Status;
+    use super::super::super::delivery::fixtures::delivery;
+    use super::*;
+
+    #[test]
+    fn another_log_is_told_from_one_that_has_gone_on() {
+        let log = |places: &[u64]| -> Vec<Delivery> {
+            places.iter().map(|place| delivery(*place, Status::Delivered, &[200])).collect()
+        };
+        let place = Place { sequence: 3, event_id: "evt-3".to_owned() };
+        assert!(place.is_in(&log(&[2, 3, 4])) && place.is_in(&log(&[900, 901])));
+        assert!(!place.is_in(&log(&[])) && !place.is_in(&log(&[1, 2])));
+        let other = Place { sequence: 3, event_id: "evt-of-another-log".to_owned() };
+        assert!(!other.is_in(&log(&[1, 2, 3, 4])));
+    }
 }
