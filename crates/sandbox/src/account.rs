@@ -1,9 +1,12 @@
 //! One account: who it is, what it remembers, its clock, and the lock around all that changes.
 
+pub(crate) mod alpha_sender;
+pub(crate) mod bulk_update;
 pub(crate) mod changes;
 pub(crate) mod identity;
 pub(crate) mod number;
 pub(crate) mod profile;
+pub(crate) mod short_code;
 pub(crate) mod snapshot;
 mod world;
 
@@ -51,11 +54,11 @@ impl Account {
         let identity = Identity::derive(settings.seed, settings.api_key.clone())?;
         let clock = Clock::new(host.config.frozen_at);
         let cancel = host.cancel.child_token();
-        let (profiles, own_numbers) = identity.furnish(&settings, clock.now());
-        let numbers = own_numbers.iter().map(|own| own.number.clone()).collect();
+        let holdings = identity.furnish(&settings, clock.now());
+        let numbers = holdings.numbers.iter().map(|own| own.number.clone()).collect();
         let random = Randomness::new(settings.seed);
         let changes = Changes::new(clock.now());
-        let world = World::new(&host.config, profiles, own_numbers, random, changes, cancel.child_token());
+        let world = World::new(&host.config, holdings, random, changes, cancel.child_token());
         Ok(Self {
             host: host.clone(),
             name: settings.name.clone(),
@@ -140,7 +143,7 @@ impl Account {
     pub(crate) fn reset(&self, restart_ids: bool) {
         self.clock.restart();
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (profiles, numbers) = self.identity.furnish(&settings, self.clock.now());
+        let holdings = self.identity.furnish(&settings, self.clock.now());
         self.change(|world| {
             world.life.cancel();
             let fresh = Randomness::new(settings.seed);
@@ -148,7 +151,7 @@ impl Account {
             let mut changes = std::mem::replace(&mut world.changes, Changes::new(self.clock.now()));
             changes.begin_anew();
             let life = self.cancel.child_token();
-            *world = World::new(&self.host.config, profiles, numbers, random, changes, life);
+            *world = World::new(&self.host.config, holdings, random, changes, life);
         });
     }
 

@@ -16,6 +16,9 @@ const DEFAULT_ACCOUNT: &str = "default";
 /// The account number that every sandbox has first, unless told otherwise.
 const DEFAULT_NUMBER: &str = "+15559876543";
 
+/// The short code that every account has, unless told otherwise. No real one begins with 1.
+const DEFAULT_SHORT_CODE: &str = "12345";
+
 /// What a sandbox is started with. It does not print itself, because it may hold an API key.
 #[derive(Clone)]
 pub struct SandboxConfig {
@@ -33,8 +36,17 @@ pub struct SandboxConfig {
     pub api_key: Option<String>,
     /// The account's numbers that are on the default profile.
     pub numbers: Vec<PhoneNumber>,
+    /// Short codes of the account, on the default profile.
+    pub short_codes: Vec<String>,
+    /// Numbers of the account that take no media (40308). Numbers outside of North America never do.
+    pub sms_only_numbers: Vec<PhoneNumber>,
     /// Profiles besides the default one, with numbers of their own: two receivers can then text each other.
     pub further_profiles: Vec<ProfileSettings>,
+    /// Whether a new profile needs `whitelisted_destinations`. The API's description says so, its guides leave them out.
+    pub profile_needs_destinations: bool,
+    /// Whether `messaging_profile_id: null` takes a number off its profile. By the API's description it changes
+    /// nothing (an empty text does), by other pages it does.
+    pub null_unassigns_number: bool,
     /// Whether media are served only to the account's bearer key. Telnyx's guide says so, real hosts do not.
     pub media_auth: bool,
     /// The name under which a media item carries its digest.
@@ -79,7 +91,11 @@ impl Default for SandboxConfig {
             retry: RetrySettings::default(),
             api_key: None,
             numbers: vec![DEFAULT_NUMBER.parse().expect("the default number is E.164")],
+            short_codes: vec![DEFAULT_SHORT_CODE.to_owned()],
+            sms_only_numbers: Vec::new(),
             further_profiles: Vec::new(),
+            profile_needs_destinations: true,
+            null_unassigns_number: false,
             media_auth: false,
             media_digest_key: MediaDigestKey::HashSha256,
             media_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
@@ -111,6 +127,8 @@ impl SandboxConfig {
             numbers: self.numbers.clone(),
             webhook_url: self.webhook_url.clone(),
             failover_url: self.failover_url.clone(),
+            short_codes: self.short_codes.clone(),
+            sms_only_numbers: self.sms_only_numbers.clone(),
             further_profiles: self.further_profiles.clone(),
         }
     }
@@ -125,6 +143,8 @@ impl SandboxConfig {
             numbers: vec![DEFAULT_NUMBER.parse().expect("the default number is E.164")],
             webhook_url: None,
             failover_url: None,
+            short_codes: vec![DEFAULT_SHORT_CODE.to_owned()],
+            sms_only_numbers: Vec::new(),
             further_profiles: Vec::new(),
         }
     }
@@ -146,6 +166,10 @@ pub struct AccountSettings {
     pub webhook_url: Option<Url>,
     /// Failover URL of its default profile.
     pub failover_url: Option<Url>,
+    /// Its short codes, on the default profile.
+    pub short_codes: Vec<String>,
+    /// Its numbers that take no media.
+    pub sms_only_numbers: Vec<PhoneNumber>,
     /// Profiles besides the default one.
     pub further_profiles: Vec<ProfileSettings>,
 }

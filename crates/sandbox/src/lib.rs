@@ -13,6 +13,7 @@ mod message;
 mod webhook;
 
 mod fault;
+mod field;
 mod media;
 mod refusal;
 

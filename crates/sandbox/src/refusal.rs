@@ -32,6 +32,8 @@ const CODES: &[(&str, &str, u16)] = &[
     ("40302", "Message too large", 400),
     ("40304", "Invalid combination of message content", 400),
     ("40305", "Invalid 'from' address", 400),
+    ("40306", "Alpha sender not valid", 400),
+    ("40308", "Invalid 'from' address for MMS", 400),
     ("40309", "Invalid destination region", 400),
     ("40310", "Invalid 'to' address", 400),
     ("40312", "Messaging profile is disabled", 400),
@@ -68,6 +70,12 @@ impl Refusal {
     /// Names the part of the body that is wrong.
     pub(crate) fn at(mut self, pointer: &str) -> Self {
         self.error.source = Some(ErrorSource { pointer: Some(pointer.to_owned()), parameter: None });
+        self
+    }
+
+    /// Names the parameter of the query that is wrong.
+    pub(crate) fn in_parameter(mut self, name: &str) -> Self {
+        self.error.source = Some(ErrorSource { pointer: None, parameter: Some(name.to_owned()) });
         self
     }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::account::number::OwnNumber;
 use crate::account::profile::Profile;
+use crate::account::short_code::ShortCode;
 use crate::config::{AccountSettings, ProfileSettings};
 use crate::random::{derive, hex, uuid};
 
@@ -19,6 +20,13 @@ pub(crate) struct Identity {
     foreign_key: SigningKey,
 }
 
+/// What an account has besides its keys, as it is at start.
+pub(crate) struct Holdings {
+    pub(crate) profiles: Vec<Profile>,
+    pub(crate) numbers: Vec<OwnNumber>,
+    pub(crate) short_codes: Vec<ShortCode>,
+}
+
 impl Identity {
     pub(crate) fn derive(seed: [u8; 32], api_key: Option<String>) -> Result<Self, InvalidKey> {
         Ok(Self {
@@ -31,12 +39,8 @@ impl Identity {
         })
     }
 
-    /// The profiles and numbers as they are at start, those of the default profile first.
-    pub(crate) fn furnish(
-        &self,
-        settings: &AccountSettings,
-        now: Timestamp,
-    ) -> (Vec<Profile>, Vec<OwnNumber>) {
+    /// What the account has at start, the default profile and its numbers first.
+    pub(crate) fn furnish(&self, settings: &AccountSettings, now: Timestamp) -> Holdings {
         let default = ProfileSettings {
             name: "Default".to_owned(),
             numbers: settings.numbers.clone(),
@@ -50,12 +54,31 @@ impl Identity {
                 _ => uuid(derive(&self.seed, &format!("messaging profile {}", profile.name))),
             };
             let secret = hex(&derive(&self.seed, &format!("v1 secret {id}"))[..12]);
-            let placed =
-                |number: &PhoneNumber| OwnNumber { number: number.clone(), profile_id: Some(id.clone()) };
+            let placed = |number: &PhoneNumber| {
+                OwnNumber::new(self.number_id(number.as_str()), number.clone(), id.clone(), now)
+            };
             numbers.extend(profile.numbers.iter().map(placed));
             profiles.push(Profile::new(id.clone(), secret, profile, now));
         }
-        (profiles, numbers)
+        for number in &mut numbers {
+            number.takes_mms &= !settings.sms_only_numbers.contains(&number.number);
+        }
+        let short_codes = settings.short_codes.iter().map(|code| ShortCode {
+            id: uuid(derive(&self.seed, &format!("short code {code}"))),
+            code: code.clone(),
+            profile_id: Some(self.default_profile_id.clone()),
+            tags: Vec::new(),
+            created_at: now,
+            updated_at: now,
+        });
+        Holdings { profiles, numbers, short_codes: short_codes.collect() }
+    }
+
+    // Real ids of numbers are decimal, of nineteen digits.
+    fn number_id(&self, number: &str) -> String {
+        let mut head = [0; 8];
+        head.copy_from_slice(&derive(&self.seed, &format!("number {number}"))[..8]);
+        (1_000_000_000_000_000_000 + u64::from_be_bytes(head) % 1_000_000_000_000_000_000).to_string()
     }
 
     pub(crate) fn public_key(&self) -> &PublicKey {

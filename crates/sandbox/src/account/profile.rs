@@ -1,33 +1,23 @@
-//! A messaging profile: where webhooks go and whether messages may go out.
+//! A messaging profile: where webhooks go, and how messages may go out.
+
+mod change;
+mod pool;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::clock;
 use crate::config::ProfileSettings;
-use crate::refusal::Refusal;
 
-/// Switches that the sandbox shows but does not act on, with the one value it can honestly have.
-const FIXED: &[(&str, Value)] = &[
-    ("ai_assistant_id", Value::Null),
-    ("alpha_sender", Value::Null),
-    ("daily_spend_limit_enabled", Value::Bool(false)),
-    ("health_webhook_url", Value::Null),
-    ("mms_fall_back_to_sms", Value::Bool(false)),
-    ("mms_transcoding", Value::Bool(false)),
-    ("mobile_only", Value::Bool(false)),
-    ("number_pool_settings", Value::Null),
-    ("redaction_enabled", Value::Bool(false)),
-    ("resource_group_id", Value::Null),
-    ("smart_encoding", Value::Bool(false)),
-    ("url_shortener_settings", Value::Null),
-];
-const MAX_URL: usize = 2000;
+pub(crate) use pool::NumberPoolSettings;
 
-/// One messaging profile.
-#[derive(Clone, Serialize, Deserialize)]
+/// The spend limit that is shown where none was ever set.
+const NO_SPEND_LIMIT: &str = "0.00";
+
+/// One messaging profile. Its fields have Telnyx's names.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Profile {
     pub(crate) id: String,
     /// Signs webhooks of API version 1.
@@ -36,23 +26,77 @@ pub(crate) struct Profile {
     pub(crate) enabled: bool,
     pub(crate) webhook_url: Option<Url>,
     pub(crate) webhook_failover_url: Option<Url>,
-    /// ISO country codes, or `*`.
+    pub(crate) webhook_api_version: WebhookApiVersion,
+    /// ISO country codes, or `*`. With none at all nothing can be sent (error 40331).
     pub(crate) whitelisted_destinations: Vec<String>,
+    /// How a sender is chosen for messages that name none; without it there is no pool (error 40321).
+    pub(crate) number_pool_settings: Option<NumberPoolSettings>,
+    /// The sender where a country wants a name.
+    pub(crate) alpha_sender: Option<String>,
+    /// Dollars until midnight UTC, as given.
+    pub(crate) daily_spend_limit: String,
+    pub(crate) daily_spend_limit_enabled: bool,
+    pub(crate) mms_fall_back_to_sms: bool,
+    pub(crate) mobile_only: bool,
+    pub(crate) smart_encoding: bool,
+    /// A label while `redaction_enabled` is false, which it always is here.
+    pub(crate) redaction_level: u64,
+    /// A label.
+    pub(crate) resource_group_id: Option<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
+}
+
+/// The format of a profile's webhooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum WebhookApiVersion {
+    /// Flat bodies, signed by HMAC with the profile's `v1_secret`.
+    One,
+    /// Events, signed by Ed25519 with the account's key.
+    Two,
+}
+
+impl WebhookApiVersion {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::One => "1",
+            Self::Two => "2",
+        }
+    }
 }
 
 impl Profile {
     /// A profile as it is at start.
     pub(crate) fn new(id: String, v1_secret: String, settings: &ProfileSettings, now: Timestamp) -> Self {
         Self {
-            id,
-            v1_secret,
             name: settings.name.clone(),
-            enabled: true,
             webhook_url: settings.webhook_url.clone(),
             webhook_failover_url: settings.failover_url.clone(),
             whitelisted_destinations: vec!["*".to_owned()],
+            ..Self::blank(id, v1_secret, now)
+        }
+    }
+
+    /// A profile without a name, as a creation begins.
+    pub(crate) fn blank(id: String, v1_secret: String, now: Timestamp) -> Self {
+        Self {
+            id,
+            v1_secret,
+            name: String::new(),
+            enabled: true,
+            webhook_url: None,
+            webhook_failover_url: None,
+            webhook_api_version: WebhookApiVersion::Two,
+            whitelisted_destinations: Vec::new(),
+            number_pool_settings: None,
+            alpha_sender: None,
+            daily_spend_limit: NO_SPEND_LIMIT.to_owned(),
+            daily_spend_limit_enabled: false,
+            mms_fall_back_to_sms: false,
+            mobile_only: false,
+            smart_encoding: false,
+            redaction_level: 2,
+            resource_group_id: None,
             created_at: now,
             updated_at: now,
         }
@@ -61,102 +105,31 @@ impl Profile {
     /// The profile as Telnyx shows it.
     pub(crate) fn shown(&self, organization_id: &str) -> Value {
         let mut shown = json!({
+            "alpha_sender": self.alpha_sender,
             "created_at": clock::format(self.created_at),
-            "daily_spend_limit": "0.00",
+            "daily_spend_limit": self.daily_spend_limit,
+            "daily_spend_limit_enabled": self.daily_spend_limit_enabled,
             "enabled": self.enabled,
             "id": self.id,
+            "mms_fall_back_to_sms": self.mms_fall_back_to_sms,
+            "mobile_only": self.mobile_only,
             "name": self.name,
+            "number_pool_settings": self.number_pool_settings,
             "organization_id": organization_id,
             "record_type": "messaging_profile",
-            "redaction_level": 2,
+            "redaction_level": self.redaction_level,
+            "resource_group_id": self.resource_group_id,
+            "smart_encoding": self.smart_encoding,
             "updated_at": clock::format(self.updated_at),
             "v1_secret": self.v1_secret,
-            "webhook_api_version": "2",
+            "webhook_api_version": self.webhook_api_version.as_str(),
             "webhook_failover_url": self.webhook_failover_url,
             "webhook_url": self.webhook_url,
             "whitelisted_destinations": self.whitelisted_destinations,
         });
-        for (name, value) in FIXED {
+        for (name, value) in change::INERT {
             shown[*name] = value.clone();
         }
         shown
     }
-
-    /// Makes the changes of a PATCH body, all or none.
-    pub(crate) fn change(&mut self, changes: &Map<String, Value>, now: Timestamp) -> Result<(), Refusal> {
-        let mut changed = self.clone();
-        for (name, value) in changes {
-            changed.set(name, value)?;
-        }
-        changed.updated_at = now;
-        *self = changed;
-        Ok(())
-    }
-
-    fn set(&mut self, name: &str, value: &Value) -> Result<(), Refusal> {
-        let pointer = format!("/{name}");
-        match name {
-            "name" => self.name = text(value, &pointer)?.to_owned(),
-            "enabled" => self.enabled = value.as_bool().ok_or_else(|| wrong_type("a boolean", &pointer))?,
-            "webhook_url" => self.webhook_url = optional_url(value, &pointer)?,
-            "webhook_failover_url" => self.webhook_failover_url = optional_url(value, &pointer)?,
-            "whitelisted_destinations" => self.whitelisted_destinations = countries(value, &pointer)?,
-            "webhook_api_version" if value == "2" => {}
-            _ => return only_fixed(name, value, &pointer),
-        }
-        Ok(())
-    }
-}
-
-fn only_fixed(name: &str, value: &Value, pointer: &str) -> Result<(), Refusal> {
-    let fixed = FIXED.iter().find(|(fixed, _)| *fixed == name);
-    match (fixed, name) {
-        (Some((_, honest)), _) if honest == value => Ok(()),
-        (Some(_), _)
-        | (None, "webhook_api_version" | "daily_spend_limit" | "redaction_level" | "v1_secret") => {
-            Err(Refusal::not_emulated(format!("`{name}` = {value} of a messaging profile")).at(pointer))
-        }
-        (None, _) => {
-            Err(Refusal::new("10015", format!("`{name}` is not a writable field of a messaging profile."))
-                .at(pointer))
-        }
-    }
-}
-
-fn countries(value: &Value, pointer: &str) -> Result<Vec<String>, Refusal> {
-    let entries = value.as_array().ok_or_else(|| wrong_type("a list", pointer))?;
-    let country = |entry: &Value| -> Result<String, Refusal> {
-        let code = text(entry, pointer)?;
-        let valid = code == "*" || code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-        match valid {
-            true => Ok(code.to_owned()),
-            false => {
-                Err(Refusal::new("10032", "A destination is a two-letter country code or `*`.").at(pointer))
-            }
-        }
-    };
-    entries.iter().map(country).collect()
-}
-
-/// A webhook URL, or null or an empty text for none.
-pub(crate) fn optional_url(value: &Value, pointer: &str) -> Result<Option<Url>, Refusal> {
-    if value.is_null() || value == "" {
-        return Ok(None);
-    }
-    let given = text(value, pointer)?;
-    let url = Url::parse(given)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && given.len() <= MAX_URL);
-    url.map(Some).ok_or_else(|| {
-        Refusal::new("10003", "The URL is not an http or https URL of up to 2000 characters.").at(pointer)
-    })
-}
-
-/// The text in a JSON value.
-pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> Result<&'a str, Refusal> {
-    value.as_str().ok_or_else(|| Refusal::new("10020", "A string was expected.").at(pointer))
-}
-
-fn wrong_type(expected: &str, pointer: &str) -> Refusal {
-    Refusal::new("10026", format!("The value should be {expected}.")).at(pointer)
 }

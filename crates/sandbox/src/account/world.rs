@@ -6,9 +6,13 @@ use inlet_telnyx::PhoneNumber;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use crate::account::alpha_sender::AlphaSender;
+use crate::account::bulk_update::BulkUpdates;
 use crate::account::changes::{Change, Changes};
+use crate::account::identity::Holdings;
 use crate::account::number::OwnNumber;
 use crate::account::profile::Profile;
+use crate::account::short_code::ShortCode;
 use crate::config::SandboxConfig;
 use crate::fault::FaultList;
 use crate::http::IdempotencyTable;
@@ -25,6 +29,9 @@ pub(crate) struct World {
     pub(crate) profiles: Vec<Profile>,
     /// The account's numbers, in the configured order.
     pub(crate) numbers: Vec<OwnNumber>,
+    pub(crate) short_codes: Vec<ShortCode>,
+    pub(crate) alpha_senders: Vec<AlphaSender>,
+    pub(crate) bulk_updates: BulkUpdates,
     pub(crate) messages: MessageLog,
     /// Who has texted STOP to which profile.
     pub(crate) blocks: BTreeSet<(String, String)>,
@@ -43,16 +50,18 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(
         config: &SandboxConfig,
-        profiles: Vec<Profile>,
-        numbers: Vec<OwnNumber>,
+        holdings: Holdings,
         random: Randomness,
         changes: Changes,
         life: CancellationToken,
     ) -> Self {
         Self {
             random,
-            profiles,
-            numbers,
+            profiles: holdings.profiles,
+            numbers: holdings.numbers,
+            short_codes: holdings.short_codes,
+            alpha_senders: Vec::new(),
+            bulk_updates: BulkUpdates::default(),
             messages: MessageLog::new(config.message_log_capacity),
             blocks: BTreeSet::new(),
             media: MediaStore::new(config.media_capacity_bytes),
@@ -106,9 +115,13 @@ impl World {
         self.profiles.iter().find(|profile| profile.id == id)
     }
 
+    /// A number of the account.
+    pub(crate) fn number(&self, number: &PhoneNumber) -> Option<&OwnNumber> {
+        self.numbers.iter().find(|own| own.number == *number)
+    }
+
     /// The profile that a number of the account is on.
     pub(crate) fn profile_of(&self, number: &PhoneNumber) -> Option<&Profile> {
-        let own = self.numbers.iter().find(|own| own.number == *number)?;
-        self.profile(own.profile_id.as_deref()?)
+        self.profile(self.number(number)?.profile_id.as_deref()?)
     }
 }

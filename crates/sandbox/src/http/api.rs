@@ -1,11 +1,19 @@
 //! Telnyx's API under `/v2`: its resources, its bearer key, its faults.
 
+mod answer;
 mod faults;
 pub(super) mod idempotency;
 mod request;
 
 mod messages;
+
 mod profiles;
+
+mod numbers;
+
+mod alphanumeric_sender_ids;
+mod bulk_updates;
+mod short_codes;
 
 use std::sync::Arc;
 
@@ -24,8 +32,35 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
     Router::new()
         .route("/messages", post(messages::send))
         .route("/messages/{id}", get(messages::show))
-        .route("/messaging_profiles", get(profiles::list))
-        .route("/messaging_profiles/{id}", get(profiles::show).patch(profiles::change))
+        .route("/messaging_profiles", get(profiles::list).post(profiles::create))
+        .route(
+            "/messaging_profiles/{id}",
+            get(profiles::show).patch(profiles::change).delete(profiles::delete),
+        )
+        .route("/messaging_profiles/{id}/actions/regenerate_secret", post(profiles::regenerate_secret))
+        .route("/messaging_profiles/{id}/phone_numbers", get(numbers::list_on_profile))
+        .route("/messaging_profiles/{id}/short_codes", get(short_codes::list_on_profile))
+        .route(
+            "/messaging_profiles/{id}/alphanumeric_sender_ids",
+            get(alphanumeric_sender_ids::list_on_profile),
+        )
+        .route("/phone_numbers/messaging", get(numbers::list))
+        .route("/phone_numbers/{id}/messaging", get(numbers::show).patch(numbers::change))
+        // Telnyx's guides call the same thing by this name; the description of its API does not know it.
+        .route("/messaging_phone_numbers", get(numbers::list))
+        .route("/messaging_phone_numbers/{id}", get(numbers::show).patch(numbers::change))
+        .route("/messaging_numbers_bulk_updates", post(bulk_updates::create))
+        .route("/messaging_numbers_bulk_updates/{order_id}", get(bulk_updates::show))
+        .route("/short_codes", get(short_codes::list))
+        .route("/short_codes/{id}", get(short_codes::show).patch(short_codes::change))
+        .route(
+            "/alphanumeric_sender_ids",
+            get(alphanumeric_sender_ids::list).post(alphanumeric_sender_ids::create),
+        )
+        .route(
+            "/alphanumeric_sender_ids/{id}",
+            get(alphanumeric_sender_ids::show).delete(alphanumeric_sender_ids::delete),
+        )
         .fallback(not_emulated)
         .method_not_allowed_fallback(not_emulated)
         .layer(DefaultBodyLimit::max(request::MAX_BODY))

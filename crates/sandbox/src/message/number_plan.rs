@@ -56,6 +56,11 @@ pub(crate) fn is_allowed(number: &PhoneNumber, whitelist: &[String]) -> bool {
     whitelist.iter().any(|entry| entry == "*" || countries(number).contains(&entry.as_str()))
 }
 
+/// The country that a number most likely belongs to, where its calling code is known.
+pub(crate) fn country(number: &PhoneNumber) -> Option<&'static str> {
+    countries(number).first().copied()
+}
+
 fn countries(number: &PhoneNumber) -> &'static [&'static str] {
     let digits = &number.as_str()[1..];
     COUNTRIES.iter().find(|(code, _)| digits.starts_with(code)).map_or(&[], |(_, countries)| countries)

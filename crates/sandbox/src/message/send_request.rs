@@ -3,8 +3,9 @@
 use inlet_telnyx::{Address, MAX_PARTS, PhoneNumber, Segments};
 use serde_json::{Map, Value};
 
-use crate::account::profile::{Profile, optional_url, text};
+use crate::account::profile::Profile;
 use crate::account::{Account, World};
+use crate::field::{optional_url, text};
 use crate::message::number_plan;
 use crate::refusal::Refusal;
 use crate::webhook::route::Route;

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use inlet_sandbox::{RetrySettings, Sandbox, SandboxConfig};
 use inlet_telnyx::{SIGNATURE_HEADER, SignatureError, SignatureHeaders, TIMESTAMP_HEADER, Verified, verify};
 use serde_json::{Value, json};
@@ -171,6 +171,30 @@ pub async fn send(sandbox: &Sandbox, body: Value) -> Reply {
 
 pub async fn get_v2(sandbox: &Sandbox, path: &str) -> Reply {
     Reply::of(client().get(format!("{}{path}", sandbox.api_url())).bearer_auth(sandbox.api_key())).await
+}
+
+/// Calls Telnyx's API with a method and a JSON body.
+pub async fn call_v2(sandbox: &Sandbox, method: Method, path: &str, body: Value) -> Reply {
+    let request = client().request(method, format!("{}{path}", sandbox.api_url()));
+    Reply::of(request.bearer_auth(sandbox.api_key()).json(&body)).await
+}
+
+pub async fn post_v2(sandbox: &Sandbox, path: &str, body: Value) -> Reply {
+    call_v2(sandbox, Method::POST, path, body).await
+}
+
+pub async fn patch_v2(sandbox: &Sandbox, path: &str, body: Value) -> Reply {
+    call_v2(sandbox, Method::PATCH, path, body).await
+}
+
+pub async fn delete_v2(sandbox: &Sandbox, path: &str) -> Reply {
+    let request = client().delete(format!("{}{path}", sandbox.api_url()));
+    Reply::of(request.bearer_auth(sandbox.api_key())).await
+}
+
+/// One field of everything on a page.
+pub fn each(reply: &Reply, field: &str) -> Vec<Value> {
+    reply.body["data"].as_array().unwrap().iter().map(|item| item[field].clone()).collect()
 }
 
 pub async fn get(sandbox: &Sandbox, path: &str) -> Reply {

@@ -7,9 +7,10 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::account::{Account, World};
+use crate::http::api::answer::Answer;
 use crate::http::api::faults;
 use crate::http::api::idempotency::{Begun, IdempotencyKey, Running};
-use crate::http::api::request::{Answer, Body};
+use crate::http::api::request::Body;
 use crate::http::gate::Tenant;
 use crate::message::Stage;
 use crate::message::send_request::{SendRequest, json_object};

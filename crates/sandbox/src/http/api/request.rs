@@ -1,12 +1,13 @@
 //! What a request to Telnyx's API brings, read once for all resources: its body, its query, its page.
 
-use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
 use http::request::Parts;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use url::form_urlencoded;
 
+use crate::field;
+use crate::http::api::answer::Page;
 use crate::message::send_request::json_object;
 use crate::refusal::Refusal;
 
@@ -14,9 +15,6 @@ use crate::refusal::Refusal;
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
 /// Telnyx's page size when none is asked for, and the largest one.
 const PAGE_SIZE: (usize, usize) = (20, 250);
-
-/// An answer of the API.
-pub(crate) type Answer = Result<Json<Value>, Refusal>;
 
 /// The body as bytes, within its limit.
 pub(crate) struct Body(pub(crate) Bytes);
@@ -42,6 +40,39 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     }
 }
 
+impl Fields {
+    /// Takes a field out; null is as good as none.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Takes a text out.
+    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Refusal> {
+        self.take(name).map(|value| field::text(&value, &format!("/{name}")).map(str::to_owned)).transpose()
+    }
+
+    /// Takes a text out that has to be there.
+    pub(crate) fn required_text(&mut self, name: &str) -> Result<String, Refusal> {
+        self.text(name)?.ok_or_else(|| field::missing(name))
+    }
+
+    /// Takes a list of texts out.
+    pub(crate) fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, Refusal> {
+        self.take(name).map(|value| field::texts(&value, &format!("/{name}"))).transpose()
+    }
+
+    /// Refuses what nobody has taken.
+    pub(crate) fn finish(self, what: &str) -> Result<(), Refusal> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                Err(Refusal::new("10015", format!("`{name}` of {what} cannot be set."))
+                    .at(&format!("/{name}")))
+            }
+        }
+    }
+}
+
 /// The query's parameters. Whoever reads it takes what it knows; what is left over is refused, never ignored.
 pub(crate) struct Query(Vec<(String, String)>);
 
@@ -61,39 +92,48 @@ impl Query {
         Some(self.0.remove(index).1)
     }
 
+    /// Takes a parameter out that is written `name` or `name[eq]`.
+    pub(crate) fn equal(&mut self, name: &str) -> Option<String> {
+        self.take(name).or_else(|| self.take(&format!("{name}[eq]")))
+    }
+
+    /// Takes a parameter out that has one of few values.
+    pub(crate) fn one_of<T: Copy>(&mut self, name: &str, values: &[(&str, T)]) -> Result<Option<T>, Refusal> {
+        let Some(given) = self.equal(name) else { return Ok(None) };
+        let found = values.iter().find(|(value, _)| *value == given).map(|(_, meant)| *meant);
+        let known: Vec<&str> = values.iter().map(|(value, _)| *value).collect();
+        let refusal = || Refusal::new("10032", format!("`{name}` is one of {}.", known.join(", ")));
+        found.map(Some).ok_or_else(|| refusal().in_parameter(name))
+    }
+
     /// Takes the page out, and refuses what nobody has taken.
-    pub(crate) fn page(mut self) -> Result<Page, Refusal> {
-        let size = self.positive("page[size]", PAGE_SIZE.0)?.min(PAGE_SIZE.1);
+    pub(crate) fn page(self) -> Result<Page, Refusal> {
+        self.page_up_to(PAGE_SIZE.1)
+    }
+
+    /// Takes a page of another largest size out, and refuses what nobody has taken.
+    pub(crate) fn page_up_to(mut self, largest: usize) -> Result<Page, Refusal> {
+        let size = self.positive("page[size]", PAGE_SIZE.0)?.min(largest);
         let number = self.positive("page[number]", 1)?;
+        self.finish()?;
+        Ok(Page { number, size })
+    }
+
+    /// Refuses what nobody has taken.
+    pub(crate) fn finish(self) -> Result<(), Refusal> {
         match self.0.first() {
-            None => Ok(Page { number, size }),
-            Some((name, _)) => Err(Refusal::not_emulated(format_args!("the parameter `{name}` here"))),
+            None => Ok(()),
+            Some((name, _)) => {
+                Err(Refusal::not_emulated(format_args!("the parameter `{name}` here")).in_parameter(name))
+            }
         }
     }
 
     fn positive(&mut self, name: &str, default: usize) -> Result<usize, Refusal> {
         let Some(text) = self.take(name) else { return Ok(default) };
         let number = text.parse().ok().filter(|number| *number > 0);
-        number.ok_or_else(|| Refusal::new("10033", format!("`{name}` should be a number from 1.")))
-    }
-}
-
-/// Which part of a list is asked for.
-pub(crate) struct Page {
-    number: usize,
-    size: usize,
-}
-
-impl Page {
-    /// That part, in the documented envelope.
-    pub(crate) fn of(&self, items: impl IntoIterator<Item = Value>) -> Json<Value> {
-        let items: Vec<Value> = items.into_iter().collect();
-        let meta = json!({
-            "page_number": self.number, "page_size": self.size,
-            "total_pages": items.len().div_ceil(self.size), "total_results": items.len(),
-        });
-        let skipped = (self.number - 1).saturating_mul(self.size);
-        let data: Vec<Value> = items.into_iter().skip(skipped).take(self.size).collect();
-        Json(json!({ "data": data, "meta": meta }))
+        number.ok_or_else(|| {
+            Refusal::new("10033", format!("`{name}` should be a number from 1.")).in_parameter(name)
+        })
     }
 }
