@@ -21,7 +21,7 @@ use url::Url;
 use crate::account::changes::Changes;
 use crate::account::identity::Identity;
 use crate::clock::Clock;
-use crate::config::AccountSettings;
+use crate::config::{AccountSettings, SigningTime};
 use crate::host::Host;
 use crate::message::View;
 use crate::random::Randomness;
@@ -124,6 +124,16 @@ impl Account {
         self.wait_for(Duration::MAX, look).await
     }
 
+    /// Waits until no event is on its way, or only such as are not due yet, and tells how many still are.
+    pub(crate) async fn wait_idle(&self, limit: Duration, due_only: bool) -> Result<(), usize> {
+        let is_idle = |world: &World| match due_only {
+            true => world.deliveries.is_settled(self.clock.now()),
+            false => world.deliveries.pending() == 0,
+        };
+        let idle = self.wait_for(limit, |world| is_idle(world).then_some(())).await;
+        idle.ok_or_else(|| self.read(|world| world.deliveries.pending()))
+    }
+
     /// Points the default profile elsewhere, now and after every reset.
     pub(crate) fn set_webhook_url(&self, url: Url) {
         let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -153,6 +163,15 @@ impl Account {
             let life = self.cancel.child_token();
             *world = World::new(&self.host.config, holdings, random, changes, life);
         });
+    }
+
+    /// The second that a signature made now names.
+    pub(crate) fn signing_second(&self) -> i64 {
+        let now = match self.host.config.signing_time {
+            SigningTime::Wall => self.clock.unmoved(),
+            SigningTime::Sandbox => self.clock.now(),
+        };
+        now.as_second()
     }
 
     /// Ends the account's work.

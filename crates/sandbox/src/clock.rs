@@ -22,6 +22,11 @@ impl Clock {
         later(self.frozen_at.unwrap_or_else(wall_clock), *self.offset.borrow())
     }
 
+    /// The time without the moves; a stopped clock has no other time than its own.
+    pub(crate) fn unmoved(&self) -> Timestamp {
+        if self.frozen_at.is_some() { self.now() } else { wall_clock() }
+    }
+
     /// Moves the clock forward.
     pub(crate) fn advance(&self, by: Duration) {
         self.offset.send_modify(|offset| *offset = offset.saturating_add(signed(by)));

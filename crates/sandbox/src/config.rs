@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::fault::Fault;
 use crate::random::derive;
+use crate::webhook::delivery::Content;
 
 /// The name of the account that every sandbox has.
 const DEFAULT_ACCOUNT: &str = "default";
@@ -32,6 +34,12 @@ pub struct SandboxConfig {
     pub failover_url: Option<Url>,
     /// How webhooks are tried.
     pub retry: RetrySettings,
+    /// Whether webhook bodies are compact JSON, or pretty-printed as captured ones are.
+    pub compact_json: bool,
+    /// Which time a signature names.
+    pub signing_time: SigningTime,
+    /// Faults that are active from the start, and again after a reset.
+    pub faults: Vec<Fault>,
     /// The account's API key; derived from the seed when absent.
     pub api_key: Option<String>,
     /// The account's numbers that are on the default profile.
@@ -65,7 +73,7 @@ pub struct SandboxConfig {
     pub finalized_delay: Duration,
     /// HTTP status for an error code where the built-in one does not suit, as `("40300", 403)`.
     pub error_statuses: BTreeMap<String, u16>,
-    /// Webhook attempts under way at one time.
+    /// Webhook attempts under way at one time; a stopped clock lets one go after the other, in a sure order.
     pub concurrent_attempts: usize,
     /// Events that may wait for delivery; beyond it texts are refused (40318 on Telnyx's API).
     pub pending_capacity: usize,
@@ -89,6 +97,9 @@ impl Default for SandboxConfig {
             webhook_url: None,
             failover_url: None,
             retry: RetrySettings::default(),
+            compact_json: false,
+            signing_time: SigningTime::Wall,
+            faults: Vec::new(),
             api_key: None,
             numbers: vec![DEFAULT_NUMBER.parse().expect("the default number is E.164")],
             short_codes: vec![DEFAULT_SHORT_CODE.to_owned()],
@@ -131,6 +142,10 @@ impl SandboxConfig {
             sms_only_numbers: self.sms_only_numbers.clone(),
             further_profiles: self.further_profiles.clone(),
         }
+    }
+
+    pub(crate) fn attempts_at_one_time(&self) -> usize {
+        if self.frozen_at.is_some() { 1 } else { self.concurrent_attempts.max(1) }
     }
 
     /// Another account with a seed of its own, derived from the sandbox's and its name.
@@ -196,12 +211,60 @@ pub struct RetrySettings {
     pub attempts_failover: u32,
     /// Time for one try. The guide: two seconds.
     pub timeout: Duration,
-    /// Pause after the first failed try; it doubles with each further one. Telnyx does not publish its own.
+    /// Time for one try of API version 1. The guide: five seconds.
+    pub timeout_v1: Duration,
+    /// Pause after the first failed try. Telnyx does not publish its own for messages; 30 s for 10DLC events.
     pub backoff: Duration,
+    /// What the pauses after it are.
+    pub growth: BackoffGrowth,
     /// Whether `meta.attempt` starts again at 1 at the failover URL.
     pub attempt_restarts_at_failover: bool,
     /// Whether only 200 counts as success, or any 2xx.
     pub success_is_only_200: bool,
+}
+
+impl RetrySettings {
+    /// Three tries at the primary URL, one at the failover: "4 total", as Telnyx's guide says.
+    pub fn guide() -> Self {
+        Self::default()
+    }
+
+    /// Three tries at each URL, six in all, as Telnyx's page on webhooks says.
+    pub fn runbook() -> Self {
+        Self { attempts_failover: 3, ..Self::default() }
+    }
+
+    pub(crate) fn timeout_of(&self, content: &Content) -> Duration {
+        if content.api_version() == "1" { self.timeout_v1 } else { self.timeout }
+    }
+
+    /// The pause after so many tries, of which there was at least one.
+    pub(crate) fn pause_after(&self, tries: u32) -> Duration {
+        match self.growth {
+            BackoffGrowth::Fixed => self.backoff,
+            BackoffGrowth::Exponential => {
+                self.backoff.saturating_mul(1_u32.checked_shl(tries - 1).unwrap_or(u32::MAX))
+            }
+        }
+    }
+}
+
+/// What the pauses between tries are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackoffGrowth {
+    /// Each is twice the one before.
+    Exponential,
+    /// All are the same.
+    Fixed,
+}
+
+/// Which time a signature names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SigningTime {
+    /// The time of the world, which receivers check, however the sandbox's clock was moved.
+    Wall,
+    /// The sandbox's own time, as everything else.
+    Sandbox,
 }
 
 impl Default for RetrySettings {
@@ -210,7 +273,9 @@ impl Default for RetrySettings {
             attempts_primary: 3,
             attempts_failover: 1,
             timeout: Duration::from_secs(2),
+            timeout_v1: Duration::from_secs(5),
             backoff: Duration::from_secs(1),
+            growth: BackoffGrowth::Exponential,
             attempt_restarts_at_failover: false,
             success_is_only_200: false,
         }

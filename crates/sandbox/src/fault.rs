@@ -88,6 +88,13 @@ pub enum FaultEffect {
         /// Telnyx's error code, for example `40008`.
         code: String,
     },
+    /// The API answers later.
+    ApiDelay {
+        /// How much later.
+        delay_ms: u64,
+    },
+    /// The connection to the API is cut before anything is done.
+    ApiCut {},
     /// Sends to the number are refused as if it had texted STOP.
     BlockStop {},
     /// The event is sent this many times more, all at once, with the same id.
@@ -103,11 +110,23 @@ pub enum FaultEffect {
         /// How much later.
         delay_ms: u64,
     },
+    /// The event is held back until the next one has been tried, so that a receiver gets them in the wrong order.
+    WebhookReorder {
+        /// How long it waits at most, should no other event come.
+        #[serde(default = "two_seconds_ms")]
+        max_wait_ms: u64,
+    },
     /// The attempt is signed with a stranger's key.
     WrongSignature {},
     /// The attempt is signed with an old time.
     StaleTimestamp {
         /// How old.
+        #[serde(default = "an_hour")]
+        seconds: u32,
+    },
+    /// The attempt is signed with a time that has not come.
+    FutureTimestamp {
+        /// How far ahead.
         #[serde(default = "an_hour")]
         seconds: u32,
     },
@@ -132,6 +151,35 @@ pub enum FaultEffect {
         /// Where to.
         url: Url,
     },
+}
+
+impl FaultEffect {
+    /// Its name in JSON and in flags.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::ApiStatus { .. } => "api_status",
+            Self::ApiHang {} => "api_hang",
+            Self::ApiDropAfterAccept {} => "api_drop_after_accept",
+            Self::ApiHangAfterAccept {} => "api_hang_after_accept",
+            Self::ApiDelay { .. } => "api_delay",
+            Self::ApiCut {} => "api_cut",
+            Self::CarrierFailure { .. } => "carrier_failure",
+            Self::BlockStop {} => "block_stop",
+            Self::WebhookDuplicate { .. } => "webhook_duplicate",
+            Self::WebhookDrop {} => "webhook_drop",
+            Self::WebhookDelay { .. } => "webhook_delay",
+            Self::WebhookReorder { .. } => "webhook_reorder",
+            Self::WrongSignature {} => "wrong_signature",
+            Self::StaleTimestamp { .. } => "stale_timestamp",
+            Self::FutureTimestamp { .. } => "future_timestamp",
+            Self::AlteredBody {} => "altered_body",
+            Self::MediaStatus { .. } => "media_status",
+            Self::MediaSlow { .. } => "media_slow",
+            Self::MediaTruncate {} => "media_truncate",
+            Self::MediaCorrupt {} => "media_corrupt",
+            Self::MediaRedirect { .. } => "media_redirect",
+        }
+    }
 }
 
 /// How a message ends that its carrier does not deliver.
@@ -226,6 +274,10 @@ fn one() -> u32 {
     1
 }
 
+fn two_seconds_ms() -> u64 {
+    2000
+}
+
 fn an_hour() -> u32 {
     3600
 }
@@ -245,6 +297,10 @@ pub(crate) struct FaultList {
 }
 
 impl FaultList {
+    pub(crate) fn new(faults: Vec<Fault>) -> Self {
+        Self { faults }
+    }
+
     pub(crate) fn replace(&mut self, faults: Vec<Fault>) -> Result<(), InvalidFault> {
         if faults.len() > MAX_FAULTS {
             return Err(InvalidFault::TooMany);
@@ -269,19 +325,45 @@ impl FaultList {
         &self.faults
     }
 
-    /// The first fault that `pick` recognises, that concerns the subject, and whose dice say yes.
+    /// The first fault that `pick` recognises, that concerns the subject, and whose dice say yes. The dice of each
+    /// kind are thrown one after the other, so this is for what happens in the order of calls.
     pub(crate) fn strike<T>(
         &mut self,
         random: &mut Randomness,
         subject: Subject<'_>,
         pick: impl Fn(&FaultEffect) -> Option<T>,
     ) -> Option<T> {
-        for fault in &mut self.faults {
-            let Some(picked) = pick(&fault.effect) else { continue };
+        let dice = |_: usize, fault: &Fault| random.happens(fault.effect.kind(), fault.probability);
+        self.strike_with(subject, |fault| pick(&fault.effect), dice)
+    }
+
+    /// The same for what happens at its own time: the dice belong to the occasion, whatever happens before.
+    pub(crate) fn strike_at<T>(
+        &mut self,
+        random: &Randomness,
+        subject: Subject<'_>,
+        occasion: &str,
+        pick: impl Fn(&Fault) -> Option<T>,
+    ) -> Option<T> {
+        let dice = |place: usize, fault: &Fault| {
+            let occasion = format!("fault {place} {} {occasion}", fault.effect.kind());
+            random.happens_at(&occasion, fault.probability)
+        };
+        self.strike_with(subject, pick, dice)
+    }
+
+    fn strike_with<T>(
+        &mut self,
+        subject: Subject<'_>,
+        pick: impl Fn(&Fault) -> Option<T>,
+        mut dice: impl FnMut(usize, &Fault) -> bool,
+    ) -> Option<T> {
+        for (place, fault) in self.faults.iter_mut().enumerate() {
+            let Some(picked) = pick(fault) else { continue };
             if fault.count == Some(0) || !fault.subject.concerns(subject) {
                 continue;
             }
-            if fault.probability < 1.0 && !random.happens("fault", fault.probability) {
+            if fault.probability < 1.0 && !dice(place, fault) {
                 continue;
             }
             fault.count = fault.count.map(|count| count - 1);

@@ -25,7 +25,10 @@ mod random;
 
 pub use account::snapshot::SnapshotError;
 pub use accounts::AccountError;
-pub use config::{AccountSettings, MediaDigestKey, ProfileSettings, RetrySettings, SandboxConfig};
+pub use config::{
+    AccountSettings, BackoffGrowth, MediaDigestKey, ProfileSettings, RetrySettings, SandboxConfig,
+    SigningTime,
+};
 pub use fault::{CarrierOutcome, Fault, FaultEffect, FaultMatch, InvalidFault};
 pub use message::text::{InboundMedia, InboundText, Injected, RawEvent, TextError};
 pub use sandbox::{Sandbox, SandboxError};

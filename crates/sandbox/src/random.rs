@@ -36,9 +36,12 @@ impl Randomness {
 
     /// Whether something of this probability happens now.
     pub(crate) fn happens(&mut self, purpose: &'static str, probability: f64) -> bool {
-        let mut head = [0; 4];
-        head.copy_from_slice(&self.draw(purpose)[..4]);
-        f64::from(u32::from_be_bytes(head)) / (f64::from(u32::MAX) + 1.0) < probability
+        is_below(probability, self.draw(purpose))
+    }
+
+    /// Whether something of this probability happens on one occasion, whatever happens on others.
+    pub(crate) fn happens_at(&self, occasion: &str, probability: f64) -> bool {
+        is_below(probability, derive(&self.seed, occasion))
     }
 
     fn draw(&mut self, purpose: &'static str) -> [u8; 32] {
@@ -46,6 +49,11 @@ impl Randomness {
         *count += 1;
         block(&self.seed, purpose, *count)
     }
+}
+
+fn is_below(probability: f64, bytes: [u8; 32]) -> bool {
+    let [first, second, third, fourth, ..] = bytes;
+    f64::from(u32::from_be_bytes([first, second, third, fourth])) / (f64::from(u32::MAX) + 1.0) < probability
 }
 
 /// Thirty-two bytes that belong to a seed and a purpose.

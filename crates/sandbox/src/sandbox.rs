@@ -155,10 +155,15 @@ impl Sandbox {
 
     /// Waits until no event is on its way.
     pub async fn wait_idle(&self, limit: Duration) -> Result<(), SandboxError> {
-        let idle =
-            self.account().wait_for(limit, |world| (world.deliveries.pending() == 0).then_some(())).await;
-        let pending = self.account().read(|world| world.deliveries.pending());
-        idle.ok_or(SandboxError::NotIdle { pending, waited: limit })
+        let not_idle = |pending| SandboxError::NotIdle { pending, waited: limit };
+        self.account().wait_idle(limit, false).await.map_err(not_idle)
+    }
+
+    /// Waits until everything has been tried that is due at the sandbox's time. With a stopped clock later tries
+    /// and delayed events wait until it is moved, so it is never idle before.
+    pub async fn settle(&self, limit: Duration) -> Result<(), SandboxError> {
+        let not_idle = |pending| SandboxError::NotIdle { pending, waited: limit };
+        self.account().wait_idle(limit, true).await.map_err(not_idle)
     }
 
     /// Stops: no new requests, attempts under way are given up, all tasks are awaited.

@@ -3,6 +3,9 @@
 pub(crate) mod courier;
 pub(crate) mod delivery;
 pub(crate) mod event;
+mod flat;
+pub(crate) mod hold;
 pub(crate) mod log;
+pub(crate) mod publish;
 pub(crate) mod request;
 pub(crate) mod route;

@@ -20,6 +20,7 @@ use crate::media::MediaStore;
 use crate::message::log::MessageLog;
 use crate::random::Randomness;
 use crate::webhook::log::DeliveryLog;
+use crate::webhook::route::Route;
 
 /// The state that a reset empties and a snapshot keeps: every field that is not skipped.
 #[derive(Default, Serialize, Deserialize)]
@@ -66,7 +67,7 @@ impl World {
             blocks: BTreeSet::new(),
             media: MediaStore::new(config.media_capacity_bytes),
             deliveries: DeliveryLog::new(config.delivery_log_capacity),
-            faults: FaultList::default(),
+            faults: FaultList::new(config.faults.clone()),
             idempotency: IdempotencyTable::default(),
             changes,
             life,
@@ -118,6 +119,13 @@ impl World {
     /// A number of the account.
     pub(crate) fn number(&self, number: &PhoneNumber) -> Option<&OwnNumber> {
         self.numbers.iter().find(|own| own.number == *number)
+    }
+
+    /// Where the webhooks of the first profile go.
+    pub(crate) fn default_route(&self) -> Route {
+        self.profiles.first().map_or_else(Route::default, |profile| {
+            Route::new(profile.webhook_url.clone(), profile.webhook_failover_url.clone())
+        })
     }
 
     /// The profile that a number of the account is on.

@@ -2,7 +2,6 @@
 
 use inlet_telnyx::PhoneNumber;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use crate::account::{Account, World};
 use crate::clock;
@@ -10,11 +9,10 @@ use crate::fault::{CarrierOutcome, FaultEffect, Subject};
 use crate::media::{StoredMedia, sha256};
 use crate::message::keyword::Keyword;
 use crate::message::send_request::SendRequest;
-use crate::message::text::{InboundMedia, InboundText, Injected, RawEvent, TextError};
+use crate::message::text::{InboundMedia, InboundText, Injected, TextError};
 use crate::message::{Direction, Journey, Message, MessageMedia, Stage};
 use crate::refusal::{Refusal, delivery_error};
-use crate::webhook::delivery::{Content, NewEvent};
-use crate::webhook::event;
+use crate::webhook::publish::Occurrence;
 use crate::webhook::route::Route;
 
 impl Account {
@@ -48,45 +46,6 @@ impl Account {
         self.hand_over(world, &message);
         world.messages.push(message.clone());
         Ok(message)
-    }
-
-    /// Sends bytes as they are, signed, to a URL or to where the default profile's webhooks go.
-    pub(crate) fn send_raw(&self, raw: RawEvent) -> Result<Injected, TextError> {
-        let body: Value = serde_json::from_slice(&raw.body).unwrap_or_default();
-        let named = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let now = self.clock.now();
-        self.change(|world| {
-            self.check_queue(world)?;
-            let route = match (raw.url, world.profile(&self.identity.default_profile_id)) {
-                (None, Some(own)) => Route::new(own.webhook_url.clone(), own.webhook_failover_url.clone()),
-                (url, _) => Route::new(url, None),
-            };
-            // The labels in the log are the body's own where it has them.
-            let event = NewEvent {
-                event_id: named("/data/id").unwrap_or_else(|| world.random.uuid("event")),
-                event_type: named("/data/event_type").unwrap_or_else(|| "raw".to_owned()),
-                message_id: named("/data/payload/id").unwrap_or_default(),
-                content: Content::Raw(raw.body),
-                due_at: now,
-                copies: 1,
-                numbers: Vec::new(),
-                is_dropped: false,
-                route,
-            };
-            let injected = Injected { id: event.message_id.clone(), event_id: event.event_id.clone() };
-            world.deliveries.push(event, now);
-            Ok(injected)
-        })
-    }
-
-    /// Refuses more than may wait.
-    pub(crate) fn check_queue(&self, world: &World) -> Result<(), TextError> {
-        let pending = world.deliveries.pending();
-        if pending < self.host.config.pending_capacity {
-            Ok(())
-        } else {
-            Err(TextError::QueueFull { pending })
-        }
     }
 
     fn check_blocks(
@@ -296,33 +255,18 @@ impl Account {
         occasion: Occasion,
         route: Route,
     ) {
-        let numbers = vec![message.from.clone(), message.to.clone()];
-        let subject = Subject { numbers: &numbers, event_type: Some(occasion.event_type) };
-        let mut strike =
-            |pick: fn(&FaultEffect) -> Option<u64>| world.faults.strike(&mut world.random, subject, pick);
-        let is_dropped =
-            strike(|effect| matches!(effect, FaultEffect::WebhookDrop {}).then_some(1)).is_some();
-        let copies = strike(|effect| match effect {
-            FaultEffect::WebhookDuplicate { copies } => Some(u64::from(*copies)),
-            _ => None,
-        });
-        let delay_ms = strike(|effect| match effect {
-            FaultEffect::WebhookDelay { delay_ms } => Some(*delay_ms),
-            _ => None,
-        });
-        let payload = message.payload(occasion.stage, &self.view());
-        let event = NewEvent {
-            content: Content::event(&event::data(&event_id, occasion.event_type, occasion.at, payload)),
-            event_id,
-            event_type: occasion.event_type.to_owned(),
+        let occurrence = Occurrence {
+            payload: message.payload(occasion.stage, &self.view()),
+            numbers: vec![message.from.clone(), message.to.clone()],
+            profile_id: message.profile_id.clone(),
             message_id: message.id.clone(),
-            due_at: clock::after(occasion.at, std::time::Duration::from_millis(delay_ms.unwrap_or(0))),
-            copies: 1 + u32::try_from(copies.unwrap_or(0)).unwrap_or(u32::MAX - 1),
-            numbers,
+            event_type: occasion.event_type,
+            occurred_at: occasion.at,
+            due_at: occasion.at,
+            event_id,
             route,
-            is_dropped,
         };
-        world.deliveries.push(event, self.clock.now());
+        self.publish_event(world, occurrence);
     }
 }
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::account::{Account, World};
-use crate::fault::{FaultEffect, Subject};
+use crate::fault::{Fault, FaultEffect, Subject};
 use crate::webhook::delivery::{Attempt, AttemptError, Forgery};
 use crate::webhook::log::{DueTry, Next};
 use crate::webhook::request;
@@ -23,7 +23,7 @@ const HEADER_BYTES: usize = 8 * 1024;
 
 /// Runs until the sandbox is shut down.
 pub(crate) async fn run(account: Arc<Account>) {
-    let slots = Arc::new(Semaphore::new(account.host.config.concurrent_attempts.max(1)));
+    let slots = Arc::new(Semaphore::new(account.host.config.attempts_at_one_time()));
     while let Some(slot) = free_slot(&account, &slots).await {
         match take_due(&account) {
             Taken::Try(assignment) => {
@@ -53,7 +53,7 @@ struct Assignment {
     due: DueTry,
     life: CancellationToken,
     forgery: Forgery,
-    age_seconds: u32,
+    age_seconds: i64,
 }
 
 enum Taken {
@@ -93,13 +93,15 @@ fn take_due(account: &Account) -> Taken {
 impl Assignment {
     /// Lets the faults of attempts strike or not.
     fn new(world: &mut World, due: DueTry) -> Self {
+        let occasion = format!("{} {} {}", due.ticket.delivery, due.ticket.copy, due.ticket.tries);
         let subject = Subject { numbers: &due.numbers, event_type: Some(&due.event_type) };
         let mut strike =
-            |pick: fn(&FaultEffect) -> Option<u32>| world.faults.strike(&mut world.random, subject, pick);
-        let foreign_key = strike(|effect| matches!(effect, FaultEffect::WrongSignature {}).then_some(1));
-        let altered = strike(|effect| matches!(effect, FaultEffect::AlteredBody {}).then_some(1));
-        let age_seconds = strike(|effect| match effect {
-            FaultEffect::StaleTimestamp { seconds } => Some(*seconds),
+            |pick: fn(&Fault) -> Option<i64>| world.faults.strike_at(&world.random, subject, &occasion, pick);
+        let foreign_key = strike(|fault| matches!(fault.effect, FaultEffect::WrongSignature {}).then_some(1));
+        let altered = strike(|fault| matches!(fault.effect, FaultEffect::AlteredBody {}).then_some(1));
+        let age_seconds = strike(|fault| match fault.effect {
+            FaultEffect::StaleTimestamp { seconds } => Some(i64::from(seconds)),
+            FaultEffect::FutureTimestamp { seconds } => Some(-i64::from(seconds)),
             _ => None,
         });
         let forgery = Forgery { foreign_key: foreign_key.is_some(), altered: altered.is_some() };
@@ -110,7 +112,7 @@ impl Assignment {
 async fn attempt(account: Arc<Account>, assignment: Box<Assignment>, slot: OwnedSemaphorePermit) {
     let started_at = account.clock.now();
     let began = Instant::now();
-    let timestamp = started_at.as_second() - i64::from(assignment.age_seconds);
+    let timestamp = account.signing_second() - assignment.age_seconds;
     let answer = tokio::select! {
         answer = post(&account, &assignment, timestamp) => answer,
         () = assignment.life.cancelled() => return,
@@ -152,14 +154,13 @@ async fn post(account: &Account, assignment: &Assignment, timestamp: i64) -> Ans
     let Ok(request) = request::build(account, &due.content, target, timestamp, assignment.forgery) else {
         return no_answer("75000", "The URL cannot be reached by HTTP");
     };
-    let deadline = Instant::now() + account.host.config.retry.timeout;
+    let timeout = account.host.config.retry.timeout_of(&due.content);
+    let deadline = Instant::now() + timeout;
     match tokio::time::timeout_at(deadline, account.host.client.execute(request)).await {
         Ok(Ok(response)) => answered(response, deadline).await,
         Ok(Err(error)) if error.is_connect() => no_answer("75002", "The connection failed"),
         Ok(Err(_)) => no_answer("75000", "The connection ended without an answer"),
-        Err(_) => {
-            no_answer("75000", format!("No answer within {}", phrase(account.host.config.retry.timeout)))
-        }
+        Err(_) => no_answer("75000", format!("No answer within {}", phrase(timeout))),
     }
 }
 

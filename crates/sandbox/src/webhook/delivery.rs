@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::webhook::event;
+use crate::webhook::hold::Hold;
 use crate::webhook::route::Route;
 
 /// How the delivery of an event stands.
@@ -62,6 +63,8 @@ pub struct Delivery {
 pub(crate) enum Content {
     /// An event's `data`; each attempt adds its own `meta`. Text takes a fifth of the memory of a tree.
     Event(Box<RawValue>),
+    /// The whole body of a webhook of API version 1, and the secret that signs it.
+    Flat { body: Box<RawValue>, secret: String },
     /// Bytes that are sent as they are, at each attempt.
     Raw(#[serde(with = "crate::base64_bytes")] Bytes),
 }
@@ -127,25 +130,40 @@ pub(crate) struct NewEvent {
     pub(crate) due_at: Timestamp,
     /// How often it is sent in all.
     pub(crate) copies: u32,
+    /// Lets it go only behind another event.
+    pub(crate) hold: Option<Hold>,
     pub(crate) is_dropped: bool,
 }
 
 impl Content {
     pub(crate) fn event(data: &Value) -> Self {
-        Self::Event(serde_json::value::to_raw_value(data).expect("a JSON value always serialises"))
+        Self::Event(raw(data))
+    }
+
+    pub(crate) fn flat(body: &Value, secret: &str) -> Self {
+        Self::Flat { body: raw(body), secret: secret.to_owned() }
+    }
+
+    /// The version of Telnyx's webhooks that it has the form of.
+    pub(crate) fn api_version(&self) -> &'static str {
+        match self {
+            Self::Flat { .. } => "1",
+            Self::Event(_) | Self::Raw(_) => "2",
+        }
     }
 
     /// The body of one attempt.
-    pub(crate) fn body(&self, attempt: u32, delivered_to: &Url) -> Vec<u8> {
+    pub(crate) fn body(&self, attempt: u32, delivered_to: &Url, is_compact: bool) -> Vec<u8> {
         match self {
-            Self::Event(_) => event::body(&self.data(), attempt, delivered_to.as_str()),
+            Self::Event(_) => event::body(&self.data(), attempt, delivered_to.as_str(), is_compact),
+            Self::Flat { .. } => event::bytes(&self.data(), is_compact),
             Self::Raw(bytes) => bytes.to_vec(),
         }
     }
 
     /// Replaces a text that JSON writes as it is, as URLs.
     pub(crate) fn replace(&mut self, from: &str, to: &str) {
-        if let Self::Event(data) = self {
+        if let Self::Event(data) | Self::Flat { body: data, .. } = self {
             let replaced = RawValue::from_string(data.get().replace(from, to));
             *data = replaced.expect("a URL in the place of a URL leaves JSON as it was");
         }
@@ -153,10 +171,16 @@ impl Content {
 
     fn data(&self) -> Value {
         match self {
-            Self::Event(data) => serde_json::from_str(data.get()).expect("kept as the text of a JSON value"),
+            Self::Event(data) | Self::Flat { body: data, .. } => {
+                serde_json::from_str(data.get()).expect("kept as the text of a JSON value")
+            }
             Self::Raw(_) => Value::Null,
         }
     }
+}
+
+fn raw(value: &Value) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value).expect("a JSON value always serialises")
 }
 
 impl Attempt {
@@ -168,7 +192,7 @@ impl Attempt {
 }
 
 impl Delivery {
-    /// The event's `data`, the same at each attempt; null when raw bytes were sent.
+    /// The event's `data`, the same at each attempt; the whole body of API version 1; null when raw bytes were sent.
     pub fn data(&self) -> Value {
         self.content.data()
     }
@@ -211,6 +235,7 @@ impl Delivery {
             route,
             due_at: now,
             copies: 1,
+            hold: None,
             is_dropped: false,
         }
     }

@@ -17,9 +17,15 @@ pub(crate) fn data(id: &str, event_type: &str, occurred_at: Timestamp, payload: 
 }
 
 /// The body of one attempt. `meta` is inside what is signed, so each attempt has other bytes.
-pub(crate) fn body(data: &Value, attempt: u32, delivered_to: &str) -> Vec<u8> {
-    let body = json!({ "data": data, "meta": { "attempt": attempt, "delivered_to": delivered_to } });
-    serde_json::to_vec_pretty(&body).expect("a JSON value always serialises")
+pub(crate) fn body(data: &Value, attempt: u32, delivered_to: &str, is_compact: bool) -> Vec<u8> {
+    let meta = json!({ "attempt": attempt, "delivered_to": delivered_to });
+    bytes(&json!({ "data": data, "meta": meta }), is_compact)
+}
+
+/// A body on the wire: in two-space indentation, or without any white space.
+pub(crate) fn bytes(body: &Value, is_compact: bool) -> Vec<u8> {
+    let bytes = if is_compact { serde_json::to_vec(body) } else { serde_json::to_vec_pretty(body) };
+    bytes.expect("a JSON value always serialises")
 }
 
 #[cfg(test)]
@@ -29,7 +35,7 @@ mod tests {
     #[test]
     fn bodies_are_indented_by_two_and_their_keys_are_sorted() {
         let data = data("1", "message.received", Timestamp::UNIX_EPOCH, json!({"to": [], "from": null}));
-        insta::assert_snapshot!(String::from_utf8(body(&data, 2, "http://localhost/")).unwrap(), @r#"
+        insta::assert_snapshot!(String::from_utf8(body(&data, 2, "http://localhost/", false)).unwrap(), @r#"
         {
           "data": {
             "event_type": "message.received",

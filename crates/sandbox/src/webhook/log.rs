@@ -9,6 +9,7 @@ use url::Url;
 use crate::clock;
 use crate::config::RetrySettings;
 use crate::webhook::delivery::{Attempt, Content, Delivery, DeliveryStatus, NewEvent};
+use crate::webhook::hold::Holds;
 
 /// Receivers' answers that are kept in all; beyond it the oldest finished deliveries go, as if the log were full.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -51,6 +52,7 @@ pub(crate) struct DeliveryLog {
     waiting: BTreeSet<Ticket>,
     /// Tries that were taken and have not been finished.
     under_way: BTreeSet<Ticket>,
+    holds: Holds,
     ended_first: VecDeque<u64>,
     next_sequence: u64,
     #[serde(skip)]
@@ -88,6 +90,21 @@ impl DeliveryLog {
         self.pending
     }
 
+    /// Whether everything that was due at a time has been tried; what is due later may wait.
+    pub(crate) fn is_settled(&self, now: Timestamp) -> bool {
+        self.under_way.is_empty() && self.waiting.first().is_none_or(|ticket| ticket.due_at > now)
+    }
+
+    /// The place in the log of the next event.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// Whether an event is held back until one of these numbers has gone.
+    pub(crate) fn is_awaited(&self, numbers: &[String]) -> bool {
+        self.holds.await_any(numbers)
+    }
+
     pub(crate) fn get(&self, sequence: u64) -> Option<&Delivery> {
         self.deliveries.get(&sequence)
     }
@@ -121,7 +138,7 @@ impl DeliveryLog {
     }
 
     /// Takes an event in, makes its first tries due, and tells its place in the log.
-    pub(crate) fn push(&mut self, event: NewEvent, now: Timestamp) -> u64 {
+    pub(crate) fn push(&mut self, mut event: NewEvent, now: Timestamp) -> u64 {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         let ended = match (&event.route.primary, event.is_dropped) {
@@ -133,6 +150,11 @@ impl DeliveryLog {
             self.ended_first.push_back(sequence);
         } else {
             self.pending += 1;
+            self.holds.follow(sequence, &event.numbers);
+            if let Some(hold) = event.hold.take().map(|hold| hold.beginning(event.due_at)) {
+                event.due_at = hold.until;
+                self.holds.keep(sequence, hold);
+            }
             let (due_at, delivery) = (event.due_at, sequence);
             self.waiting.extend((0..event.copies).map(|copy| Ticket { due_at, delivery, copy, tries: 0 }));
         }
@@ -150,6 +172,7 @@ impl DeliveryLog {
                 return Next::NotBefore(ticket.due_at);
             }
             self.waiting.pop_first();
+            self.holds.end(ticket.delivery);
             match self.due_try(ticket, retry) {
                 Some(due) => {
                     self.under_way.insert(ticket);
@@ -165,6 +188,7 @@ impl DeliveryLog {
     pub(crate) fn finish(&mut self, ticket: Ticket, attempt: Attempt, now: Timestamp, retry: &RetrySettings) {
         let delivered = attempt.delivered;
         self.under_way.remove(&ticket);
+        self.release_behind(ticket.delivery, now);
         let Some(delivery) = self.deliveries.get_mut(&ticket.delivery) else { return };
         self.answer_bytes += attempt.answer_bytes();
         delivery.attempts.push(attempt);
@@ -173,8 +197,20 @@ impl DeliveryLog {
         if delivered || delivery.route().nth_try(tries, retry).is_none() {
             return self.end_copy(ticket, delivered, now);
         }
-        let pause = retry.backoff.saturating_mul(1_u32.checked_shl(ticket.tries).unwrap_or(u32::MAX));
-        self.waiting.insert(Ticket { due_at: clock::after(now, pause), tries, ..ticket });
+        self.waiting.insert(Ticket { due_at: clock::after(now, retry.pause_after(tries)), tries, ..ticket });
+    }
+
+    /// The events that waited for this one to be tried are due.
+    fn release_behind(&mut self, delivery: u64, now: Timestamp) {
+        for (held, hold) in self.holds.released_by(delivery) {
+            let copies = self.deliveries.get(&held).map_or(0, |delivery| delivery.outstanding);
+            for copy in 0..copies {
+                let waiting = Ticket { due_at: hold.until, delivery: held, copy, tries: 0 };
+                if self.waiting.remove(&waiting) {
+                    self.waiting.insert(Ticket { due_at: now, ..waiting });
+                }
+            }
+        }
     }
 
     fn due_try(&self, ticket: Ticket, retry: &RetrySettings) -> Option<DueTry> {

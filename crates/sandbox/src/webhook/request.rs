@@ -1,8 +1,11 @@
 //! The exact request of an attempt: built in one place, so that what is shown later is what was sent.
 
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
-use inlet_telnyx::{SIGNATURE_HEADER, TIMESTAMP_HEADER};
+use inlet_telnyx::{SIGNATURE_HEADER, TIMESTAMP_HEADER, V1_SIGNATURE_HEADER};
 use reqwest::Request;
 use url::Url;
 
@@ -10,8 +13,8 @@ use crate::account::Account;
 use crate::account::identity::Identity;
 use crate::webhook::delivery::{Attempt, Content, Delivery, Forgery};
 
-/// What one attempt sends, headers and all; equal arguments give equal bytes, because Ed25519 signatures are
-/// deterministic. An error means that the URL is none that HTTP can reach.
+/// What one attempt sends, headers and all; equal arguments give equal bytes, because both kinds of signatures
+/// are deterministic. An error means that the URL is none that HTTP can reach.
 pub(crate) fn build(
     account: &Account,
     content: &Content,
@@ -19,8 +22,8 @@ pub(crate) fn build(
     timestamp: i64,
     forgery: Forgery,
 ) -> reqwest::Result<Request> {
-    let mut body = content.body(number, url);
-    let signature = signature_headers(&account.identity, timestamp, &body, forgery.foreign_key);
+    let mut body = content.body(number, url, account.host.config.compact_json);
+    let signature = signature_headers(&account.identity, content, timestamp, &body, forgery.foreign_key);
     if forgery.altered {
         // White space is the smallest change; a receiver that signs re-serialised JSON does not see it.
         body.push(b'\n');
@@ -45,15 +48,28 @@ pub(crate) fn of(account: &Account, delivery: &Delivery, attempt: &Attempt) -> r
 /// The headers that vouch for a body.
 pub(crate) fn signature_headers(
     identity: &Identity,
+    content: &Content,
     timestamp: i64,
     body: &[u8],
     with_foreign_key: bool,
-) -> [(HeaderName, HeaderValue); 2] {
-    let signature = identity.sign(timestamp, body, with_foreign_key);
-    [
-        (HeaderName::from_static(SIGNATURE_HEADER), value(&signature)),
-        (HeaderName::from_static(TIMESTAMP_HEADER), HeaderValue::from(timestamp)),
-    ]
+) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Content::Flat { secret, .. } = content {
+        let secret = if with_foreign_key { "a stranger's secret" } else { secret };
+        headers.insert(V1_SIGNATURE_HEADER, value(&flat_signature(secret, timestamp, body)));
+        return headers;
+    }
+    headers.insert(SIGNATURE_HEADER, value(&identity.sign(timestamp, body, with_foreign_key)));
+    headers.insert(TIMESTAMP_HEADER, HeaderValue::from(timestamp));
+    headers
+}
+
+/// HMAC-SHA256 over timestamp, full stop and body, keyed with the text of the profile's secret.
+fn flat_signature(secret: &str, timestamp: i64, body: &[u8]) -> String {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()));
+    context.update(format!("{timestamp}.").as_bytes());
+    context.update(body);
+    format!("t={timestamp},h={}", STANDARD.encode(context.sign()))
 }
 
 fn authority(url: &Url) -> String {

@@ -237,3 +237,64 @@ async fn a_fault_that_is_not_understood_is_refused_whole() {
         "what is shown can be put back"
     );
 }
+
+#[tokio::test]
+async fn a_reordered_event_goes_behind_the_next_one_which_does_not_wait_itself() {
+    let receiver = Receiver::start().await;
+    let sandbox = sandbox_for(&receiver).await;
+    put_faults(&sandbox, json!([{"kind": "webhook_reorder", "max_wait_ms": 600_000}])).await;
+    let mut sent = Vec::new();
+    for _ in 0..4 {
+        sent.push(text(&sandbox).await);
+    }
+    idle(&sandbox).await;
+    let bodies = receiver.bodies();
+    let place = |event: &String| bodies.iter().position(|body| body["data"]["id"] == event.as_str()).unwrap();
+    assert!(place(&sent[1]) < place(&sent[0]) && place(&sent[3]) < place(&sent[2]));
+}
+
+#[tokio::test]
+async fn a_reordered_event_that_nothing_follows_waits_no_longer_than_asked() {
+    let receiver = Receiver::start().await;
+    let sandbox = sandbox_for(&receiver).await;
+    let fault = json!([{"kind": "webhook_reorder", "max_wait_ms": 60_000, "match": {"number": PHONE}}]);
+    put_faults(&sandbox, fault).await;
+    text(&sandbox).await;
+    // An event of another number lets nothing go.
+    sandbox.inject(InboundText::new("+15550000001", OURS, "Hi")).await.unwrap();
+    sandbox.settle(PATIENCE).await.unwrap();
+    assert_eq!(receiver.received().len(), 1);
+    sandbox.advance_clock(Duration::from_secs(60));
+    idle(&sandbox).await;
+    assert_eq!(receiver.received().len(), 2);
+}
+
+#[tokio::test]
+async fn a_timestamp_that_has_not_come_is_refused_by_receivers() {
+    let receiver = Receiver::start().await;
+    let sandbox = sandbox_for(&receiver).await;
+    put_faults(&sandbox, json!([{"kind": "future_timestamp", "seconds": 600}])).await;
+    text(&sandbox).await;
+    idle(&sandbox).await;
+    let received = receiver.received().remove(0);
+    assert!(received.verify_at(&sandbox, received.timestamp() - 600).is_err());
+    received.verify_at(&sandbox, received.timestamp()).unwrap();
+}
+
+#[tokio::test]
+async fn the_api_can_be_slow_or_cut_the_connection_before_anything_is_done() {
+    let sandbox = Sandbox::start(swift()).await.unwrap();
+    put_faults(&sandbox, json!([{"kind": "api_cut", "count": 1}])).await;
+    assert!(send_request(&sandbox, &message()).send().await.is_err());
+    assert_eq!(get(&sandbox, "/messages").await.body["data"], json!([]));
+    let added = json!({"kind": "api_delay", "delay_ms": 150, "count": 1});
+    let active = post(&sandbox, "/faults", added).await;
+    assert_eq!(
+        (active.status, active.body["data"].as_array().unwrap().len()),
+        (200, 2),
+        "added to the first"
+    );
+    let began = tokio::time::Instant::now();
+    assert_eq!(send(&sandbox, message()).await.status, 200);
+    assert!(began.elapsed() >= Duration::from_millis(150));
+}

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use inlet_sandbox::{
-    DeliveryStatus, InboundText, RawEvent, RetrySettings, Sandbox, SandboxConfig, TextError,
+    BackoffGrowth, DeliveryStatus, InboundText, RawEvent, RetrySettings, Sandbox, SandboxConfig, SigningTime,
+    TextError,
 };
 use serde_json::{Value, json};
 
@@ -277,4 +278,71 @@ async fn an_event_of_any_type_can_be_sent_to_any_url() {
     let listed = get(&sandbox, "/deliveries?event_type=10dlc.brand.update&wait_ms=20000").await.body;
     assert!(listed["data"][0]["raw_base64"].is_string());
     assert_eq!(post(&sandbox, "/events", json!({})).await.status, 422);
+}
+
+async fn sandbox_with(receiver: &Receiver, config: SandboxConfig) -> Sandbox {
+    Sandbox::start(SandboxConfig { webhook_url: Some(receiver.url.clone()), ..config }).await.unwrap()
+}
+
+#[tokio::test]
+async fn pauses_grow_or_stay_as_asked() {
+    for (growth, due) in [(BackoffGrowth::Exponential, [30, 60]), (BackoffGrowth::Fixed, [30, 30])] {
+        let receiver = Receiver::answering([500, 500, 500].map(Answer::Status)).await;
+        let retry = RetrySettings { backoff: Duration::from_secs(30), growth, ..RetrySettings::default() };
+        let frozen_at = Some("2026-07-01T00:00:00Z".parse().unwrap());
+        let sandbox = sandbox_with(&receiver, SandboxConfig { retry, frozen_at, ..swift() }).await;
+        sandbox.inject(hello()).await.unwrap();
+        sandbox.settle(PATIENCE).await.unwrap();
+        for (tries, seconds) in due.into_iter().enumerate() {
+            sandbox.advance_clock(Duration::from_secs(seconds - 1));
+            sandbox.settle(PATIENCE).await.unwrap();
+            assert_eq!(receiver.received().len(), tries + 1, "{growth:?}");
+            sandbox.advance_clock(Duration::from_secs(1));
+            sandbox.settle(PATIENCE).await.unwrap();
+            assert_eq!(receiver.received().len(), tries + 2, "{growth:?}");
+        }
+        idle(&sandbox).await;
+    }
+}
+
+#[tokio::test]
+async fn the_runbook_tries_three_times_at_each_url() {
+    let primary = Receiver::answering((0..3).map(|_| Answer::Status(500))).await;
+    let failover = Receiver::answering((0..3).map(|_| Answer::Status(500))).await;
+    let retry = RetrySettings { backoff: Duration::from_millis(1), ..RetrySettings::runbook() };
+    let failover_url = Some(failover.url.clone());
+    let sandbox = sandbox_with(&primary, SandboxConfig { retry, failover_url, ..swift() }).await;
+    sandbox.inject(hello()).await.unwrap();
+    idle(&sandbox).await;
+    assert_eq!((attempts(&primary.bodies()), attempts(&failover.bodies())), (vec![1, 2, 3], vec![4, 5, 6]));
+}
+
+#[tokio::test]
+async fn bodies_are_compact_when_asked_to() {
+    let receiver = Receiver::start().await;
+    let sandbox = sandbox_with(&receiver, SandboxConfig { compact_json: true, ..swift() }).await;
+    sandbox.inject(hello()).await.unwrap();
+    idle(&sandbox).await;
+    let received = receiver.received().remove(0);
+    assert_eq!(received.body, serde_json::to_vec(&received.json()).unwrap());
+    received.verify_at(&sandbox, received.timestamp()).unwrap();
+}
+
+#[tokio::test]
+async fn signatures_name_the_worlds_time_unless_the_sandboxs_is_asked_for() {
+    for (signing_time, ahead) in [(SigningTime::Wall, false), (SigningTime::Sandbox, true)] {
+        let receiver = Receiver::start().await;
+        let sandbox = sandbox_with(&receiver, SandboxConfig { signing_time, ..swift() }).await;
+        sandbox.inject(hello()).await.unwrap();
+        idle(&sandbox).await;
+        sandbox.advance_clock(Duration::from_secs(86_400));
+        sandbox.inject(hello()).await.unwrap();
+        idle(&sandbox).await;
+        let times: Vec<i64> = receiver.received().iter().map(Received::timestamp).collect();
+        assert_eq!(times[1] - times[0] >= 86_400, ahead, "{signing_time:?}");
+        assert_ne!(
+            receiver.bodies()[0]["data"]["occurred_at"].as_str().unwrap()[..10],
+            receiver.bodies()[1]["data"]["occurred_at"].as_str().unwrap()[..10]
+        );
+    }
 }

@@ -9,11 +9,15 @@ use crate::fault::{FaultEffect, Subject};
 use crate::http::accept::CutConnection;
 use crate::refusal::Refusal;
 
+const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+
 /// Faults that strike before anything is done.
 pub(crate) async fn early(account: &Account, numbers: &[String]) -> Option<Response> {
     enum Strike {
         Status(Box<Refusal>),
         Hang,
+        Delay(Duration),
+        Cut,
     }
     let subject = Subject { numbers, event_type: None };
     let strike = account.quietly(|world| {
@@ -25,12 +29,19 @@ pub(crate) async fn early(account: &Account, numbers: &[String]) -> Option<Respo
                 Some(Strike::Status(Box::new(refusal.with_status(*status))))
             }
             FaultEffect::ApiHang {} => Some(Strike::Hang),
+            FaultEffect::ApiDelay { delay_ms } => Some(Strike::Delay(Duration::from_millis(*delay_ms))),
+            FaultEffect::ApiCut {} => Some(Strike::Cut),
             _ => None,
         })
     });
     match strike? {
         Strike::Status(refusal) => Some(refusal.into_response()),
         Strike::Hang => Some(hang(account).await),
+        Strike::Cut => Some(CutConnection::response()),
+        Strike::Delay(delay) => {
+            pause(account, delay).await;
+            None
+        }
     }
 }
 
@@ -49,12 +60,15 @@ pub(crate) async fn late(account: &Account, numbers: &[String]) -> Option<Respon
 
 // Ends when the client goes away, because hyper then drops the handler, or when the sandbox stops.
 async fn hang(account: &Account) -> Response {
-    const LONGEST: Duration = Duration::from_secs(15 * 60);
+    pause(account, LONGEST_PAUSE).await;
+    CutConnection::response()
+}
+
+async fn pause(account: &Account, length: Duration) {
     tokio::select! {
         () = account.cancel.cancelled() => {}
-        () = tokio::time::sleep(LONGEST) => {}
+        () = tokio::time::sleep(length.min(LONGEST_PAUSE)) => {}
     }
-    CutConnection::response()
 }
 
 fn code_for(status: u16) -> &'static str {

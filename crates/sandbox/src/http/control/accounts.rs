@@ -85,6 +85,9 @@ fn shown(account: &Account) -> Value {
 #[serde(deny_unknown_fields)]
 pub(crate) struct WaitRequest {
     timeout_ms: u64,
+    /// Whether events that are not due yet may still wait.
+    #[serde(default)]
+    due_only: bool,
 }
 
 /// Waits until no event is on its way.
@@ -92,12 +95,9 @@ pub(crate) async fn wait_idle(
     Tenant(account): Tenant,
     JsonBody(request): JsonBody<WaitRequest>,
 ) -> Result<Json<Value>, Problem> {
-    let timeout = limited(request.timeout_ms);
-    let idle = account.wait_for(timeout, |world| (world.deliveries.pending() == 0).then_some(())).await;
-    let pending = account.read(|world| world.deliveries.pending());
-    match idle {
-        Some(()) => Ok(Json(json!({ "idle": true }))),
-        None => Err(Problem::new(Code::NotIdle, format!("{pending} events are still on their way"))),
+    match account.wait_idle(limited(request.timeout_ms), request.due_only).await {
+        Ok(()) => Ok(Json(json!({ "idle": true }))),
+        Err(pending) => Err(Problem::new(Code::NotIdle, format!("{pending} events are still on their way"))),
     }
 }
 

@@ -13,10 +13,8 @@ use crate::http::control::request::{JsonQuery, limited, page_size};
 use crate::http::control::shown::ShownDelivery;
 use crate::http::gate::Tenant;
 use crate::http::problem::{Code, Problem};
-use crate::message::text::TextError;
 use crate::webhook::delivery::{Delivery, DeliveryStatus};
 use crate::webhook::request::signature_headers;
-use crate::webhook::route::Route;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,18 +90,8 @@ pub(crate) async fn resend(
     Tenant(account): Tenant,
     Path(event_id): Path<String>,
 ) -> Result<(StatusCode, Json<Resent>), Problem> {
-    let (delivery, now) = (latest(&account, &event_id)?, account.clock.now());
-    let sequence = account.change(|world| -> Result<u64, TextError> {
-        account.check_queue(world)?;
-        let route = match delivery.url {
-            Some(_) => delivery.route(),
-            // It could go nowhere then; perhaps it can now.
-            None => world.profiles.first().map_or_else(Route::default, |profile| {
-                Route::new(profile.webhook_url.clone(), profile.webhook_failover_url.clone())
-            }),
-        };
-        Ok(world.deliveries.push(delivery.again(route, now), now))
-    })?;
+    let delivery = latest(&account, &event_id)?;
+    let sequence = account.send_again(&event_id)?.ok_or_else(|| not_kept(&event_id))?;
     Ok((StatusCode::ACCEPTED, Json(Resent { id: delivery.message_id, event_id, sequence })))
 }
 
@@ -118,17 +106,22 @@ pub(crate) async fn signed(
         Problem::new(Code::NotFound, detail)
     };
     let attempt = delivery.attempts.last().ok_or_else(not_tried)?;
-    let body = delivery.content.body(attempt.number, &attempt.url);
+    let body = delivery.content.body(attempt.number, &attempt.url, account.host.config.compact_json);
     let mut response = body.clone().into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let inert = (HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
-    let timestamp = account.clock.now().as_second();
-    response.headers_mut().extend(signature_headers(&account.identity, timestamp, &body, false));
+    let timestamp = account.signing_second();
+    let signature = signature_headers(&account.identity, &delivery.content, timestamp, &body, false);
+    response.headers_mut().extend(signature);
     response.headers_mut().extend([inert]);
     Ok(response)
 }
 
 fn latest(account: &Account, event_id: &str) -> Result<Delivery, Problem> {
     let found = account.read(|world| world.deliveries.find(event_id).cloned());
-    found.ok_or_else(|| Problem::new(Code::NotFound, format!("no delivery of event `{event_id}` is kept")))
+    found.ok_or_else(|| not_kept(event_id))
+}
+
+fn not_kept(event_id: &str) -> Problem {
+    Problem::new(Code::NotFound, format!("no delivery of event `{event_id}` is kept"))
 }

@@ -19,6 +19,7 @@ pub(crate) struct ShownDelivery {
     event_id: String,
     event_type: String,
     message_id: String,
+    webhook_api_version: &'static str,
     status: DeliveryStatus,
     url: Option<Url>,
     failover_url: Option<Url>,
@@ -75,7 +76,7 @@ impl ShownDelivery {
 
     fn of(delivery: &Delivery, request: impl Fn(&Attempt) -> Option<ShownRequest>) -> Self {
         let (data, raw_base64) = match &delivery.content {
-            Content::Event(data) => (Some(data.clone()), None),
+            Content::Event(data) | Content::Flat { body: data, .. } => (Some(data.clone()), None),
             Content::Raw(bytes) => (None, Some(STANDARD.encode(bytes))),
         };
         Self {
@@ -83,6 +84,7 @@ impl ShownDelivery {
             event_id: delivery.event_id.clone(),
             event_type: delivery.event_type.clone(),
             message_id: delivery.message_id.clone(),
+            webhook_api_version: delivery.content.api_version(),
             status: delivery.status,
             url: delivery.url.clone(),
             failover_url: delivery.failover_url.clone(),
