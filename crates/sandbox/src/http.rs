@@ -9,6 +9,7 @@ mod control;
 mod problem;
 
 mod media;
+mod page;
 
 use std::sync::Arc;
 
@@ -33,10 +34,7 @@ pub(crate) async fn serve(listener: TcpListener, accounts: Arc<Accounts>) {
 
 fn router(accounts: Arc<Accounts>) -> Router {
     Router::new()
-        .route(
-            "/",
-            get("Inlet sandbox, a local Telnyx. The page of phones comes later; see /sandbox/v1/account.\n"),
-        )
+        .merge(page::router())
         .route("/healthz", get("ok\n"))
         .nest("/v2", api::router(accounts.clone()))
         .nest("/sandbox/v1", control::router(accounts.clone()))

@@ -11,6 +11,7 @@ mod expectations;
 mod faults;
 mod media;
 mod numbers;
+mod page;
 mod profiles;
 mod seeds;
 mod sending;
