@@ -6,8 +6,10 @@ pub(crate) mod changes;
 pub(crate) mod identity;
 pub(crate) mod number;
 pub(crate) mod profile;
+pub(crate) mod rate;
 pub(crate) mod short_code;
 pub(crate) mod snapshot;
+pub(crate) mod upload;
 mod world;
 
 use std::sync::{Arc, Mutex, PoisonError};

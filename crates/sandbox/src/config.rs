@@ -1,5 +1,7 @@
 //! Settings of one sandbox; every number that Telnyx's sources contest is among them.
 
+mod api;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -12,6 +14,8 @@ use url::Url;
 use crate::fault::Fault;
 use crate::random::derive;
 use crate::webhook::delivery::Content;
+
+pub use api::{ApiSettings, RateLimitReset};
 
 /// The name of the account that every sandbox has.
 const DEFAULT_ACCOUNT: &str = "default";
@@ -50,11 +54,8 @@ pub struct SandboxConfig {
     pub sms_only_numbers: Vec<PhoneNumber>,
     /// Profiles besides the default one, with numbers of their own: two receivers can then text each other.
     pub further_profiles: Vec<ProfileSettings>,
-    /// Whether a new profile needs `whitelisted_destinations`. The API's description says so, its guides leave them out.
-    pub profile_needs_destinations: bool,
-    /// Whether `messaging_profile_id: null` takes a number off its profile. By the API's description it changes
-    /// nothing (an empty text does), by other pages it does.
-    pub null_unassigns_number: bool,
+    /// How Telnyx's API answers.
+    pub api: ApiSettings,
     /// Whether media are served only to the account's bearer key. Telnyx's guide says so, real hosts do not.
     pub media_auth: bool,
     /// The name under which a media item carries its digest.
@@ -105,8 +106,7 @@ impl Default for SandboxConfig {
             short_codes: vec![DEFAULT_SHORT_CODE.to_owned()],
             sms_only_numbers: Vec::new(),
             further_profiles: Vec::new(),
-            profile_needs_destinations: true,
-            null_unassigns_number: false,
+            api: ApiSettings::default(),
             media_auth: false,
             media_digest_key: MediaDigestKey::HashSha256,
             media_lifetime: Duration::from_secs(30 * 24 * 60 * 60),

@@ -47,7 +47,9 @@ fn router(accounts: Arc<Accounts>) -> Router {
 /// Gives refused requests their bodies.
 async fn render(State(accounts): State<Arc<Accounts>>, mut response: Response) -> Response {
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
-        return refusal.render(&accounts.host.config);
+        let mut rendered = refusal.render(&accounts.host.config);
+        rendered.headers_mut().extend(response.headers().clone());
+        return rendered;
     }
     match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem.render(&accounts.host),

@@ -26,8 +26,8 @@ mod random;
 pub use account::snapshot::SnapshotError;
 pub use accounts::AccountError;
 pub use config::{
-    AccountSettings, BackoffGrowth, MediaDigestKey, ProfileSettings, RetrySettings, SandboxConfig,
-    SigningTime,
+    AccountSettings, ApiSettings, BackoffGrowth, MediaDigestKey, ProfileSettings, RateLimitReset,
+    RetrySettings, SandboxConfig, SigningTime,
 };
 pub use fault::{CarrierOutcome, Fault, FaultEffect, FaultMatch, InvalidFault};
 pub use message::text::{InboundMedia, InboundText, Injected, RawEvent, TextError};

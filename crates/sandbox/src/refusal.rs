@@ -24,6 +24,8 @@ const CODES: &[(&str, &str, u16)] = &[
     ("10025", "Invalid length", 413),
     ("10026", "Invalid type", 400),
     ("10027", "Unprocessable entity", 422),
+    ("10030", "Method not allowed", 405),
+    ("10031", "Invalid filter", 400),
     ("10032", "Invalid enumerated value", 400),
     ("10033", "Value outside of range", 400),
     ("10037", "Not available", 501),
@@ -89,6 +91,10 @@ impl Refusal {
     pub(crate) fn render(&self, config: &SandboxConfig) -> Response {
         let status = StatusCode::from_u16(self.status(config)).unwrap_or(StatusCode::BAD_REQUEST);
         let mut response = (status, Json(self.envelope())).into_response();
+        if response.status() == StatusCode::NOT_IMPLEMENTED {
+            // Telnyx's SDKs try every answer of 500 and more again, unless they are told that it is of no use.
+            response.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
+        }
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -12,7 +12,9 @@ use crate::account::changes::{Change, Changes};
 use crate::account::identity::Holdings;
 use crate::account::number::OwnNumber;
 use crate::account::profile::Profile;
+use crate::account::rate::RequestWindow;
 use crate::account::short_code::ShortCode;
+use crate::account::upload::Uploads;
 use crate::config::SandboxConfig;
 use crate::fault::FaultList;
 use crate::http::IdempotencyTable;
@@ -37,9 +39,14 @@ pub(crate) struct World {
     /// Who has texted STOP to which profile.
     pub(crate) blocks: BTreeSet<(String, String)>,
     pub(crate) media: MediaStore,
+    /// Files that were uploaded under a name.
+    pub(crate) uploads: Uploads,
     pub(crate) deliveries: DeliveryLog,
     pub(crate) faults: FaultList,
     pub(crate) idempotency: IdempotencyTable,
+    /// Requests of Telnyx's API in the current second.
+    #[serde(skip)]
+    pub(crate) requests: RequestWindow,
     /// What followers of the account are told.
     #[serde(skip)]
     pub(crate) changes: Changes,
@@ -66,9 +73,11 @@ impl World {
             messages: MessageLog::new(config.message_log_capacity),
             blocks: BTreeSet::new(),
             media: MediaStore::new(config.media_capacity_bytes),
+            uploads: Uploads::default(),
             deliveries: DeliveryLog::new(config.delivery_log_capacity),
             faults: FaultList::new(config.faults.clone()),
             idempotency: IdempotencyTable::default(),
+            requests: RequestWindow::default(),
             changes,
             life,
         }

@@ -1,8 +1,10 @@
 //! Telnyx's API under `/v2`: its resources, its bearer key, its faults.
 
 mod answer;
+mod elsewhere;
 mod faults;
 pub(super) mod idempotency;
+mod rate_limit;
 mod request;
 
 mod messages;
@@ -10,10 +12,17 @@ mod messages;
 mod profiles;
 
 mod numbers;
+mod phone_numbers;
 
 mod alphanumeric_sender_ids;
 mod bulk_updates;
 mod short_codes;
+
+mod webhook_deliveries;
+
+mod media;
+mod media_request;
+mod multipart;
 
 use std::sync::Arc;
 
@@ -22,11 +31,10 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
-use http::{Method, Uri};
+use http::Method;
 
 use crate::accounts::Accounts;
 use crate::http::gate::{Tenant, by_key};
-use crate::refusal::Refusal;
 
 pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
     Router::new()
@@ -44,6 +52,7 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
             "/messaging_profiles/{id}/alphanumeric_sender_ids",
             get(alphanumeric_sender_ids::list_on_profile),
         )
+        .route("/phone_numbers", get(phone_numbers::list))
         .route("/phone_numbers/messaging", get(numbers::list))
         .route("/phone_numbers/{id}/messaging", get(numbers::show).patch(numbers::change))
         // Telnyx's guides call the same thing by this name; the description of its API does not know it.
@@ -61,10 +70,19 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
             "/alphanumeric_sender_ids/{id}",
             get(alphanumeric_sender_ids::show).delete(alphanumeric_sender_ids::delete),
         )
-        .fallback(not_emulated)
-        .method_not_allowed_fallback(not_emulated)
+        .route("/webhook_deliveries", get(webhook_deliveries::list))
+        .route("/webhook_deliveries/{id}", get(webhook_deliveries::show))
+        .route("/media", get(media::list).post(media::create).layer(media_limit()))
+        .route(
+            "/media/{name}",
+            get(media::show).put(media::change).delete(media::delete).layer(media_limit()),
+        )
+        .route("/media/{name}/download", get(media::download))
+        .fallback(elsewhere::no_resource)
+        .method_not_allowed_fallback(elsewhere::wrong_method)
         .layer(DefaultBodyLimit::max(request::MAX_BODY))
         .layer(from_fn(strike))
+        .layer(from_fn(rate_limit::limit))
         .layer(from_fn_with_state(accounts, by_key))
 }
 
@@ -80,6 +98,6 @@ async fn strike(Tenant(account): Tenant, request: Request, next: Next) -> Respon
     }
 }
 
-async fn not_emulated(method: Method, uri: Uri) -> Refusal {
-    Refusal::not_emulated(format_args!("`{method} /v2{}`", uri.path()))
+fn media_limit() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(media_request::MAX_BODY)
 }

@@ -5,6 +5,7 @@
 mod support;
 
 mod accounts;
+mod api_answers;
 mod control;
 mod deliveries;
 mod expectations;
@@ -18,5 +19,7 @@ mod sending;
 mod short_codes;
 mod snapshot;
 mod stream;
+mod uploads;
 mod versions;
+mod webhook_records;
 mod webhooks;

@@ -1,6 +1,6 @@
 //! The messaging settings of numbers, and that they are acted on.
 
-use inlet_sandbox::{InboundText, Sandbox, SandboxConfig, TextError};
+use inlet_sandbox::{ApiSettings, InboundText, Sandbox, SandboxConfig, TextError};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -86,7 +86,12 @@ async fn wrong_settings_of_a_number_are_refused_and_change_nothing() {
 
 #[tokio::test]
 async fn whether_null_takes_a_number_off_its_profile_is_a_setting() {
-    let sandbox = Sandbox::start(SandboxConfig { null_unassigns_number: true, ..swift() }).await.unwrap();
+    let sandbox = Sandbox::start(SandboxConfig {
+        api: ApiSettings { null_unassigns_number: true, ..ApiSettings::default() },
+        ..swift()
+    })
+    .await
+    .unwrap();
     let path = settings_path(&sandbox, OURS).await;
     let off = patch_v2(&sandbox, &path, json!({"messaging_profile_id": null})).await;
     assert_eq!(off.body["data"]["messaging_profile_id"], Value::Null);
@@ -122,4 +127,19 @@ async fn many_numbers_move_at_once() {
     assert_eq!(each(&off, "phone_number"), [OURS, OUR_SECOND]);
     let lacking = post_v2(&sandbox, "/messaging_numbers_bulk_updates", json!({"numbers": []})).await;
     assert_eq!(lacking.refusal(), (400, "10004", "/messaging_profile_id"));
+}
+
+#[tokio::test]
+async fn the_inventory_lists_the_numbers_with_their_profiles() {
+    let numbers = [OURS, TOLL_FREE].map(|number| number.parse().unwrap());
+    let sandbox = Sandbox::start(SandboxConfig { numbers: numbers.into(), ..swift() }).await.unwrap();
+    let list = async |query: &str| get_v2(&sandbox, &format!("/phone_numbers?{query}")).await;
+    let all = list("sort=phone_number&handle_messaging_profile_error=true").await;
+    assert_eq!(each(&all, "phone_number"), [OURS, TOLL_FREE]);
+    assert_eq!(each(&all, "messaging_profile_name"), ["Default", "Default"]);
+    assert_eq!(each(&list("filter[number_type][eq]=toll_free").await, "phone_number"), [TOLL_FREE]);
+    assert_eq!(each(&list("filter[phone_number]=+1555").await, "phone_number"), [OURS]);
+    assert_eq!(each(&list("filter[country_iso_alpha2]=DE").await, "phone_number"), [""; 0]);
+    assert_eq!(list("filter[phone_number]=15").await.refusal(), (400, "10031", ""));
+    assert_eq!(list("filter[connection_id]=1").await.refusal(), (501, "10037", ""));
 }

@@ -1,6 +1,6 @@
 //! Messaging profiles: made, found, changed, and what falls off them when they go.
 
-use inlet_sandbox::{Sandbox, SandboxConfig};
+use inlet_sandbox::{ApiSettings, Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -67,7 +67,10 @@ async fn what_a_profile_cannot_be_is_refused_with_its_place() {
 
 #[tokio::test]
 async fn whether_destinations_are_needed_is_a_setting() {
-    let config = SandboxConfig { profile_needs_destinations: false, ..swift() };
+    let config = SandboxConfig {
+        api: ApiSettings { profile_needs_destinations: false, ..ApiSettings::default() },
+        ..swift()
+    };
     let sandbox = Sandbox::start(config).await.unwrap();
     let made = create(&sandbox, json!({"name": "Branch"})).await;
     assert_eq!(made.body["data"]["whitelisted_destinations"], json!([]));

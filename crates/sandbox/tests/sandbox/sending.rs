@@ -230,21 +230,6 @@ async fn messages_can_be_retrieved_for_ten_days() {
 }
 
 #[tokio::test]
-async fn what_is_not_emulated_says_so_in_the_envelope() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
-    let reply = get_v2(&sandbox, "/messaging_optouts").await;
-    assert_eq!(reply.refusal(), (501, "10037", ""));
-    assert_eq!(
-        reply.body["errors"][0]["detail"],
-        "The sandbox does not emulate `GET /v2/messaging_optouts`."
-    );
-    let delete = client().delete(format!("{}/messages/x", sandbox.api_url())).bearer_auth(sandbox.api_key());
-    assert_eq!(Reply::of(delete).await.refusal(), (501, "10037", ""));
-    let bare = client().get(format!("{}/messaging_optouts", sandbox.api_url()));
-    assert_eq!(Reply::of(bare).await.refusal(), (401, "10009", ""));
-}
-
-#[tokio::test]
 async fn a_body_beyond_the_limit_is_refused_in_the_envelope() {
     let sandbox = Sandbox::start(swift()).await.unwrap();
     let reply = send(&sandbox, with("text", json!("x".repeat(1024 * 1024)))).await;

@@ -63,7 +63,7 @@ pub(crate) async fn show(Tenant(account): Tenant, Path(id): Path<String>) -> Ans
 
 /// Changes a number's messaging settings: all that is asked for, or nothing.
 pub(crate) async fn change(Tenant(account): Tenant, Path(id): Path<String>, mut fields: Fields) -> Answer {
-    let profile = assignment(&mut fields, account.host.config.null_unassigns_number)?;
+    let profile = assignment(&mut fields, account.host.config.api.null_unassigns_number)?;
     let (product, tags) = (fields.text("messaging_product")?, fields.texts("tags")?);
     fields.finish("a number's messaging settings")?;
     check_product(product.as_deref())?;

@@ -31,7 +31,7 @@ pub(crate) async fn create(Tenant(account): Tenant, Fields(fields): Fields) -> A
     account.change(|world| {
         let (id, secret) = (world.random.uuid("messaging profile"), new_secret(world));
         let blank = Profile::blank(id, secret, now);
-        let profile = blank.create(&fields, account.host.config.profile_needs_destinations)?;
+        let profile = blank.create(&fields, account.host.config.api.profile_needs_destinations)?;
         let answer = data(shown(&profile, &account));
         world.profiles.push(profile);
         Ok(answer)

@@ -3,6 +3,7 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
 use http::request::Parts;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
@@ -23,9 +24,10 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        Bytes::from_request(request, state).await.map(Self).map_err(|_| {
-            Refusal::new("10025", format!("The request body is incomplete or longer than {MAX_BODY} bytes."))
-        })
+        Bytes::from_request(request, state)
+            .await
+            .map(Self)
+            .map_err(|_| Refusal::new("10025", "The request body is incomplete or too long."))
     }
 }
 
@@ -104,6 +106,18 @@ impl Query {
         let known: Vec<&str> = values.iter().map(|(value, _)| *value).collect();
         let refusal = || Refusal::new("10032", format!("`{name}` is one of {}.", known.join(", ")));
         found.map(Some).ok_or_else(|| refusal().in_parameter(name))
+    }
+
+    /// Takes a time out: a date, or a date with a time and an offset.
+    pub(crate) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Refusal> {
+        let Some(given) = self.take(name) else { return Ok(None) };
+        // A plus that was not escaped arrives as a space.
+        let written = match given.len() {
+            10 => format!("{given}T00:00:00Z"),
+            _ => given.replace(' ', "+"),
+        };
+        let refusal = || Refusal::new("10015", format!("`{name}` should be a time as 2026-01-31T12:00:00Z."));
+        written.parse().map(Some).map_err(|_| refusal().in_parameter(name))
     }
 
     /// Takes the page out, and refuses what nobody has taken.
