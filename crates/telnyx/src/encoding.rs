@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Telnyx sends at most ten parts.
 pub const MAX_PARTS: usize = 10;
 
@@ -10,11 +12,13 @@ const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ
 const EXTENSION: &str = "\u{c}^{}\\[~]|€";
 
 /// The alphabet a text is sent in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encoding {
     /// Seven bits a character: 160 in one part, 153 in each of several.
+    #[serde(rename = "GSM-7")]
     Gsm7,
     /// Sixteen bits a unit: 70 in one part, 67 in each of several.
+    #[serde(rename = "UCS-2")]
     Ucs2,
 }
 
@@ -38,16 +42,31 @@ pub struct Segments {
     pub parts: usize,
 }
 
+/// A text has a character that GSM-7 lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("GSM-7 has no `{character}` (U+{:04X})", u32::from(*.character))]
+pub struct NotGsm7 {
+    /// The first such character.
+    pub character: char,
+}
+
 impl Segments {
-    /// Measures a text. No character is split between two parts.
+    /// Measures a text in the smallest alphabet that fits it. No character is split between two parts.
     pub fn of(text: &str) -> Self {
-        let septets: Option<Vec<usize>> = text.chars().map(septets).collect();
-        match septets {
-            Some(widths) => Self::fill(Encoding::Gsm7, &widths, 160, 153),
-            None => {
-                Self::fill(Encoding::Ucs2, &text.chars().map(char::len_utf16).collect::<Vec<_>>(), 70, 67)
-            }
-        }
+        Self::gsm7(text).unwrap_or_else(|_| Self::ucs2(text))
+    }
+
+    /// Measures a text in GSM-7, if it has a place for every character.
+    pub fn gsm7(text: &str) -> Result<Self, NotGsm7> {
+        let width = |character| septets(character).ok_or(NotGsm7 { character });
+        let widths: Vec<usize> = text.chars().map(width).collect::<Result<_, _>>()?;
+        Ok(Self::fill(Encoding::Gsm7, &widths, 160, 153))
+    }
+
+    /// Measures a text in UCS-2, whether it needs that or not.
+    pub fn ucs2(text: &str) -> Self {
+        let widths: Vec<usize> = text.chars().map(char::len_utf16).collect();
+        Self::fill(Encoding::Ucs2, &widths, 70, 67)
     }
 
     fn fill(encoding: Encoding, widths: &[usize], single: usize, each: usize) -> Self {
@@ -96,6 +115,51 @@ mod tests {
         ];
         for (text, encoding, units, parts) in cases {
             assert_eq!(Segments::of(&text), Segments { encoding, units, parts }, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_forced_alphabet_is_taken_or_refused() {
+        assert_eq!(Segments::ucs2("plain").encoding, Encoding::Ucs2);
+        assert_eq!(Segments::ucs2(&"a".repeat(71)).parts, 2);
+        assert_eq!(Segments::gsm7("Grüße"), Ok(Segments::of("Grüße")));
+        let refused = Segments::gsm7("a😀ж").unwrap_err();
+        assert_eq!(refused.to_string(), "GSM-7 has no `😀` (U+1F600)");
+    }
+
+    /// Cuts a text by the rule itself: characters one by one into parts of so many units.
+    fn parts_one_by_one(widths: &[usize], single: usize, each: usize) -> usize {
+        if widths.iter().sum::<usize>() <= single {
+            return 1;
+        }
+        let mut parts = vec![0];
+        for width in widths {
+            if parts[parts.len() - 1] + width > each {
+                parts.push(0);
+            }
+            *parts.last_mut().unwrap() += width;
+        }
+        parts.len()
+    }
+
+    #[test]
+    fn every_text_takes_the_parts_that_the_rule_gives() {
+        // A small generator: all lengths around the limits, with wide characters at every distance.
+        for length in [0, 1, 69, 70, 71, 134, 135, 152, 153, 154, 159, 160, 161, 306, 307, 459, 1530, 1531] {
+            for every in 1..9 {
+                for (wide, plain) in [('€', 'a'), ('😀', 'ж')] {
+                    let text: String =
+                        (0..length).map(|place| if place % every == 0 { wide } else { plain }).collect();
+                    let segments = Segments::of(&text);
+                    let (width, single, each): (fn(char) -> usize, _, _) = match segments.encoding {
+                        Encoding::Gsm7 => (|character| septets(character).unwrap(), 160, 153),
+                        Encoding::Ucs2 => (char::len_utf16, 70, 67),
+                    };
+                    let widths: Vec<usize> = text.chars().map(width).collect();
+                    assert_eq!(segments.parts, parts_one_by_one(&widths, single, each), "{length} {every}");
+                    assert_eq!(segments.units, widths.iter().sum::<usize>());
+                }
+            }
         }
     }
 
