@@ -1,6 +1,7 @@
 //! One account: who it is, what it remembers, its clock, and the lock around all that changes.
 
 pub(crate) mod alpha_sender;
+pub(crate) mod autoresponder;
 pub(crate) mod bulk_update;
 pub(crate) mod changes;
 pub(crate) mod identity;
@@ -75,7 +76,7 @@ impl Account {
         })
     }
 
-    /// Reads the world.
+    /// Reads the world. What is to go out by now has gone out before anybody looks.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&World) -> T) -> T {
         read(&self.lock())
     }
@@ -203,6 +204,12 @@ impl Account {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, World> {
         // A panic in one request must not end the sandbox for all others.
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        if world.messages.has_scheduled(self.clock.now()) && self.send_scheduled(&mut world) {
+            world.note_changes();
+            self.changed.send_replace(());
+            self.due.notify_one();
+        }
+        world
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::fault::Fault;
+use crate::message::carrier::CarrierSettings;
 use crate::random::derive;
 use crate::webhook::delivery::Content;
 
@@ -68,6 +69,8 @@ pub struct SandboxConfig {
     pub media_capacity_bytes: usize,
     /// Whether `cc` holds plain strings, as the group page shows, or objects, as the API description says.
     pub cc_as_strings: bool,
+    /// How carriers treat messages, and which of Telnyx's answers about them are contested.
+    pub carrier: CarrierSettings,
     /// Time from acceptance of a message to `message.sent`.
     pub sent_delay: Duration,
     /// Time from `message.sent` to `message.finalized`.
@@ -113,6 +116,7 @@ impl Default for SandboxConfig {
             expired_media_status: 404,
             media_capacity_bytes: 256 * 1024 * 1024,
             cc_as_strings: false,
+            carrier: CarrierSettings::default(),
             // Real receipts follow each other within some 40 ms.
             sent_delay: Duration::from_millis(10),
             finalized_delay: Duration::from_millis(30),

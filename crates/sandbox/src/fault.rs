@@ -192,16 +192,8 @@ pub enum CarrierOutcome {
     DeliveryFailed,
     /// The carrier said nothing.
     DeliveryUnconfirmed,
-}
-
-impl CarrierOutcome {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::SendingFailed => "sending_failed",
-            Self::DeliveryFailed => "delivery_failed",
-            Self::DeliveryUnconfirmed => "delivery_unconfirmed",
-        }
-    }
+    /// It was not out of the queue in time.
+    Expired,
 }
 
 /// Why a fault cannot be set.

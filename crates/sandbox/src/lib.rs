@@ -30,6 +30,7 @@ pub use config::{
     RetrySettings, SandboxConfig, SigningTime,
 };
 pub use fault::{CarrierOutcome, Fault, FaultEffect, FaultMatch, InvalidFault};
+pub use message::carrier::{CarrierSettings, Line, LineEnd, LineType};
 pub use message::text::{InboundMedia, InboundText, Injected, RawEvent, TextError};
 pub use sandbox::{Sandbox, SandboxError};
 pub use webhook::delivery::{Attempt, AttemptError, Delivery, DeliveryStatus};

@@ -1,27 +1,30 @@
-//! A message of the account, and how Telnyx shows it.
+//! A message of the account: its parties, its content, and how far each recipient's copy has come.
 
 pub(crate) mod log;
+pub(crate) mod payload;
 
+pub(crate) mod send_request;
+
+pub(crate) mod autoresponse;
 pub(crate) mod carrier;
+pub(crate) mod inbound;
 pub(crate) mod keyword;
 pub(crate) mod number_plan;
-pub(crate) mod send_request;
+pub(crate) mod opt_out;
+pub(crate) mod outbound;
+pub(crate) mod price;
+pub(crate) mod receipt;
+pub(crate) mod schedule;
 pub(crate) mod text;
 
-use std::time::Duration;
-
-use inlet_telnyx::{ApiError, PhoneNumber, Segments};
+use inlet_telnyx::{Encoding, Segments};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use url::Url;
 
-use crate::clock;
-use crate::config::SandboxConfig;
 use crate::message::keyword::Keyword;
 
-/// How long a message may wait for its carrier, as `valid_until` of real bodies shows.
-const VALIDITY: Duration = Duration::from_secs(60 * 60);
+pub(crate) use payload::View;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -30,25 +33,82 @@ pub(crate) enum Direction {
     Outbound,
 }
 
-/// How far an outbound message has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
+/// How a recipient's copy stands, in Telnyx's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    Scheduled,
     Queued,
     Sent,
-    Finalized,
+    Delivered,
+    SendingFailed,
+    DeliveryFailed,
+    DeliveryUnconfirmed,
+    Expired,
+    Cancelled,
+    /// A group's recipient outside Telnyx, whose phone reports nothing.
+    Unknown,
+    /// Inbound: handed to the receiver.
+    WebhookDelivered,
 }
 
-/// When an outbound message goes out and how it ends; decided when it is accepted.
-#[derive(Clone, Serialize, Deserialize)]
+impl Status {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Delivered => "delivered",
+            Self::SendingFailed => "sending_failed",
+            Self::DeliveryFailed => "delivery_failed",
+            Self::DeliveryUnconfirmed => "delivery_unconfirmed",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+            Self::WebhookDelivered => "webhook_delivered",
+        }
+    }
+
+    /// Whether the recipient has it, as far as anybody can tell.
+    pub(crate) fn is_arrival(self) -> bool {
+        matches!(self, Self::Delivered | Self::DeliveryUnconfirmed | Self::Unknown)
+    }
+}
+
+/// At which point of its way a message is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// When it was accepted, whatever has happened since.
+    Accepted,
+    /// When the carrier took it.
+    Sent,
+    /// When the copy of one recipient, by its place, had reached its end.
+    Finalized(usize),
+    /// At a time.
+    At(Timestamp),
+}
+
+/// When a recipient's copy goes out and how it ends; decided when the message is accepted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Journey {
     pub(crate) sent_at: Timestamp,
-    pub(crate) completed_at: Timestamp,
-    pub(crate) final_status: String,
-    pub(crate) errors: Vec<ApiError>,
+    /// None when nobody ever hears how it ended.
+    pub(crate) completed_at: Option<Timestamp>,
+    pub(crate) final_status: Status,
+    /// Telnyx's code for what went wrong.
+    pub(crate) error: Option<String>,
+}
+
+/// One who gets the message.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Recipient {
+    pub(crate) number: String,
+    /// Outbound only.
+    pub(crate) journey: Option<Journey>,
 }
 
 /// One attachment as the payload names it.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MessageMedia {
     pub(crate) url: String,
     pub(crate) content_type: Option<String>,
@@ -56,180 +116,148 @@ pub(crate) struct MessageMedia {
     pub(crate) sha256: Option<String>,
 }
 
-/// One message, inbound or outbound.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Message {
-    pub(crate) id: String,
-    pub(crate) direction: Direction,
-    pub(crate) profile_id: String,
-    pub(crate) from: String,
-    pub(crate) to: String,
-    pub(crate) cc: Vec<String>,
-    pub(crate) text: Option<String>,
-    pub(crate) subject: Option<String>,
-    pub(crate) media: Vec<MessageMedia>,
-    pub(crate) is_mms: bool,
-    pub(crate) tags: Vec<String>,
-    pub(crate) webhook_url: Option<Url>,
-    pub(crate) webhook_failover_url: Option<Url>,
-    pub(crate) received_at: Timestamp,
-    /// Outbound only.
-    pub(crate) journey: Option<Journey>,
-    /// Inbound only.
-    pub(crate) keyword: Option<Keyword>,
-}
-
-/// What a payload shows besides the message itself.
-pub(crate) struct View<'a> {
-    pub(crate) config: &'a SandboxConfig,
-    pub(crate) organization_id: &'a str,
-    pub(crate) own_numbers: &'a [PhoneNumber],
-}
-
-impl Message {
-    /// How far the message has come at a time.
-    pub(crate) fn stage_at(&self, now: Timestamp) -> Stage {
-        match &self.journey {
-            Some(journey) if now >= journey.completed_at => Stage::Finalized,
-            Some(journey) if now >= journey.sent_at => Stage::Sent,
-            _ => Stage::Queued,
-        }
-    }
-
-    /// The object that Telnyx shows as `payload` of events and `data` of answers.
-    pub(crate) fn payload(&self, stage: Stage, view: &View<'_>) -> Value {
-        let mut payload = self.shared_part(view);
-        let own_part = match self.direction {
-            Direction::Inbound => self.inbound_part(view),
-            Direction::Outbound => self.outbound_part(stage, view),
-        };
-        if let (Value::Object(payload), Value::Object(own_part)) = (&mut payload, own_part) {
-            payload.extend(own_part);
-        }
-        payload
-    }
-
-    fn shared_part(&self, view: &View<'_>) -> Value {
-        let segments = Segments::of(self.text.as_deref().unwrap_or_default());
-        let url = |url: &Option<Url>| url.as_ref().map_or(Value::Null, |url| json!(url.as_str()));
-        json!({
-            "encoding": segments.encoding.to_string(),
-            "from": party(&self.from, view),
-            "id": self.id,
-            "messaging_profile_id": self.profile_id,
-            "organization_id": view.organization_id,
-            // An MMS is one part however long its text.
-            "parts": if self.is_mms { 1 } else { segments.parts },
-            "received_at": clock::format(self.received_at),
-            "record_type": "message",
-            "subject": self.subject,
-            "tags": self.tags,
-            "tcr_campaign_billable": false,
-            "tcr_campaign_id": null,
-            "tcr_campaign_registered": null,
-            "text": self.text.as_deref().unwrap_or_default(),
-            "type": if self.is_mms { "MMS" } else { "SMS" },
-            "webhook_failover_url": url(&self.webhook_failover_url),
-            "webhook_url": url(&self.webhook_url),
-        })
-    }
-
-    fn inbound_part(&self, view: &View<'_>) -> Value {
-        json!({
-            "autoresponse_type": self.keyword.map(Keyword::as_str),
-            "cc": self.cc.iter().map(|number| cc(number, view)).collect::<Vec<_>>(),
-            "completed_at": null,
-            "cost": null,
-            "cost_breakdown": null,
-            "direction": "inbound",
-            "errors": [],
-            "is_spam": false,
-            "media": self.media.iter().map(|item| item.shown(view.config.media_digest_key.as_str())).collect::<Vec<_>>(),
-            "sent_at": null,
-            // Telnyx shows this status at the first delivery already.
-            "to": [with_status(party(&self.to, view), "webhook_delivered")],
-            "valid_until": null,
-        })
-    }
-
-    fn outbound_part(&self, stage: Stage, view: &View<'_>) -> Value {
-        let journey = self.journey.as_ref();
-        let reached = |wanted: Stage, time: Option<Timestamp>| {
-            time.filter(|_| stage >= wanted).map_or(Value::Null, |time| json!(clock::format(time)))
-        };
-        let status = match stage {
-            Stage::Queued => "queued",
-            Stage::Sent => "sent",
-            Stage::Finalized => journey.map_or("delivered", |journey| &journey.final_status),
-        };
-        let errors =
-            journey.filter(|_| stage == Stage::Finalized).map_or(json!([]), |journey| json!(journey.errors));
-        let (cost, cost_breakdown) = self.cost();
-        json!({
-            "cc": [],
-            "completed_at": reached(Stage::Finalized, journey.map(|journey| journey.completed_at)),
-            "cost": cost,
-            "cost_breakdown": cost_breakdown,
-            "direction": "outbound",
-            "errors": errors,
-            "media": self.media.iter().map(|item| item.shown("sha256")).collect::<Vec<_>>(),
-            "sent_at": reached(Stage::Sent, journey.map(|journey| journey.sent_at)),
-            "smart_encoding_applied": false,
-            "to": [with_status(party(&self.to, view), status)],
-            "valid_until": clock::format(clock::after(self.received_at, VALIDITY)),
-            "wait_seconds": null,
-        })
-    }
-
-    // Prices per part in hundred-thousandths of a dollar: of the size of real bodies, and nobody's bill.
-    fn cost(&self) -> (Value, Value) {
-        let (rate, fee) = if self.is_mms { (1500, 1000) } else { (400, 300) };
-        let parts = match self.is_mms {
-            true => 1,
-            false => Segments::of(self.text.as_deref().unwrap_or_default()).parts,
-        };
-        let (rate, fee) = (rate * parts, fee * parts);
-        let dollars = |amount: usize| format!("{}.{:05}", amount / 100_000, amount % 100_000);
-        let money = |amount: String| json!({"amount": amount, "currency": "USD"});
-        let total = dollars(rate + fee);
-        // The total has four decimals where its parts have five.
-        let cost = money(total[..total.len() - 1].to_owned());
-        (cost, json!({"carrier_fee": money(dollars(fee)), "rate": money(dollars(rate))}))
-    }
-}
-
 impl MessageMedia {
     /// A link of which nothing else is known, as in `media_urls`.
     pub(crate) fn bare(url: &str) -> Self {
         Self { url: url.to_owned(), content_type: None, size: None, sha256: None }
     }
+}
 
-    fn shown(&self, digest_key: &str) -> Value {
-        json!({ "content_type": self.content_type, digest_key: self.sha256, "size": self.size, "url": self.url })
+/// How the text is encoded, which decides the number of parts and the price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Coding {
+    pub(crate) encoding: Encoding,
+    pub(crate) parts: usize,
+    /// Whether other characters were sent in the place of some of the text's.
+    pub(crate) is_smart: bool,
+}
+
+impl Coding {
+    pub(crate) fn of(text: &str) -> Self {
+        Self::from_segments(Segments::of(text), false)
+    }
+
+    pub(crate) fn from_segments(segments: Segments, is_smart: bool) -> Self {
+        Self { encoding: segments.encoding, parts: segments.parts, is_smart }
     }
 }
 
-fn party(number: &str, view: &View<'_>) -> Value {
-    let is_own = view.own_numbers.iter().any(|own| own.as_str() == number);
-    let is_number = number.parse::<PhoneNumber>().is_ok();
-    // Short codes and names come without carrier and line type.
-    let (carrier, line_type) = match (is_own, is_number) {
-        (true, _) => ("Telnyx", "Wireless"),
-        (false, true) => ("Verizon Wireless", "Wireless"),
-        (false, false) => ("", ""),
-    };
-    json!({ "carrier": carrier, "line_type": line_type, "phone_number": number })
+/// What only an outbound message has.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Sending {
+    /// When it is to go out, if not at once.
+    pub(crate) send_at: Option<Timestamp>,
+    pub(crate) is_cancelled: bool,
+    /// The group conversation that it is part of.
+    pub(crate) group_id: Option<String>,
+    /// The keyword that Telnyx itself answers with this message; no call of the API sent it.
+    pub(crate) answers: Option<Keyword>,
 }
 
-fn with_status(mut party: Value, status: &str) -> Value {
-    party["status"] = json!(status);
-    party
+/// One message, inbound or outbound.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Message {
+    pub(crate) id: String,
+    pub(crate) direction: Direction,
+    pub(crate) profile_id: String,
+    pub(crate) from: String,
+    /// One, but for an outbound group message.
+    pub(crate) recipients: Vec<Recipient>,
+    /// The other participants of an inbound group message.
+    pub(crate) cc: Vec<String>,
+    /// As its author wrote it.
+    pub(crate) text: Option<String>,
+    pub(crate) subject: Option<String>,
+    pub(crate) media: Vec<MessageMedia>,
+    pub(crate) is_mms: bool,
+    pub(crate) coding: Coding,
+    pub(crate) tags: Vec<String>,
+    pub(crate) webhook_url: Option<Url>,
+    pub(crate) webhook_failover_url: Option<Url>,
+    pub(crate) received_at: Timestamp,
+    /// Inbound only: what its text asks Telnyx for.
+    pub(crate) keyword: Option<Keyword>,
+    /// Outbound only.
+    pub(crate) sending: Option<Box<Sending>>,
 }
 
-fn cc(number: &str, view: &View<'_>) -> Value {
-    if view.config.cc_as_strings {
-        json!(number)
-    } else {
-        with_status(party(number, view), "webhook_delivered")
+impl Message {
+    /// The point that a time is for a message.
+    pub(crate) fn stage_at(&self, now: Timestamp) -> Stage {
+        Stage::At(now)
+    }
+
+    /// Whether a number is among the recipients.
+    pub(crate) fn is_to(&self, number: &str) -> bool {
+        self.recipients.iter().any(|recipient| recipient.number == number)
+    }
+
+    /// Whether a number has anything to do with the message.
+    pub(crate) fn concerns(&self, number: &str) -> bool {
+        self.from == number || self.is_to(number) || self.cc.iter().any(|other| other == number)
+    }
+
+    /// Sender and recipients, by which faults find the message.
+    pub(crate) fn numbers(&self) -> Vec<String> {
+        let recipients = self.recipients.iter().map(|recipient| recipient.number.clone());
+        std::iter::once(self.from.clone()).chain(recipients).collect()
+    }
+
+    /// The group conversation that it is part of.
+    pub(crate) fn group_id(&self) -> Option<&str> {
+        self.sending.as_ref()?.group_id.as_deref()
+    }
+
+    /// The keyword that Telnyx answered by it: no reply of the account's own.
+    pub(crate) fn answers(&self) -> Option<Keyword> {
+        self.sending.as_ref()?.answers
+    }
+
+    pub(crate) fn send_at(&self) -> Option<Timestamp> {
+        self.sending.as_ref()?.send_at
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.sending.as_ref().is_some_and(|sending| sending.is_cancelled)
+    }
+
+    /// All times at which it looks different from before by the mere passing of time.
+    pub(crate) fn turns(&self) -> impl Iterator<Item = Timestamp> {
+        let journeys = self.recipients.iter().filter_map(|recipient| recipient.journey.as_ref());
+        let turns = journeys.flat_map(|journey| [Some(journey.sent_at), journey.completed_at]);
+        turns.chain([self.send_at()]).flatten()
+    }
+
+    /// How one recipient's copy stands at a point of the message's way.
+    pub(crate) fn status(&self, recipient: &Recipient, stage: Stage) -> Status {
+        let Some(journey) = &recipient.journey else { return Status::WebhookDelivered };
+        if self.is_cancelled() {
+            return Status::Cancelled;
+        }
+        let has_failed_early = journey.final_status == Status::SendingFailed;
+        match stage {
+            Stage::Accepted if self.send_at().is_some() => Status::Scheduled,
+            Stage::Accepted => Status::Queued,
+            Stage::Sent if has_failed_early => Status::Queued,
+            Stage::Sent => Status::Sent,
+            Stage::Finalized(place) if self.has_ended_by(recipient, place) => journey.final_status,
+            Stage::Finalized(_) => self.status(recipient, Stage::Sent),
+            Stage::At(now) if self.send_at().is_some_and(|send_at| now < send_at) => Status::Scheduled,
+            Stage::At(now) if journey.completed_at.is_some_and(|end| now >= end) => journey.final_status,
+            Stage::At(now) if now < journey.sent_at || has_failed_early => Status::Queued,
+            Stage::At(_) => Status::Sent,
+        }
+    }
+
+    // Of copies that end together the earlier one in the list has ended first.
+    fn has_ended_by(&self, recipient: &Recipient, place: usize) -> bool {
+        let rank = |place: usize, recipient: &Recipient| {
+            let end = recipient.journey.as_ref().and_then(|journey| journey.completed_at);
+            end.map(|end| (end, place))
+        };
+        let own = self.recipients.iter().position(|other| std::ptr::eq(other, recipient));
+        let own = own.and_then(|own| rank(own, recipient));
+        let limit = self.recipients.get(place).and_then(|other| rank(place, other));
+        own.is_some() && own <= limit
     }
 }

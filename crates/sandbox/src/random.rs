@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
@@ -36,12 +37,22 @@ impl Randomness {
 
     /// Whether something of this probability happens now.
     pub(crate) fn happens(&mut self, purpose: &'static str, probability: f64) -> bool {
-        is_below(probability, self.draw(purpose))
+        self.fraction(purpose) < probability
     }
 
     /// Whether something of this probability happens on one occasion, whatever happens on others.
     pub(crate) fn happens_at(&self, occasion: &str, probability: f64) -> bool {
-        is_below(probability, derive(&self.seed, occasion))
+        fraction(derive(&self.seed, occasion)) < probability
+    }
+
+    /// The next number of a sequence, from 0 up to but not including 1.
+    pub(crate) fn fraction(&mut self, purpose: &'static str) -> f64 {
+        fraction(self.draw(purpose))
+    }
+
+    /// A duration from nothing up to a limit.
+    pub(crate) fn duration(&mut self, purpose: &'static str, limit: Duration) -> Duration {
+        if limit.is_zero() { limit } else { limit.mul_f64(self.fraction(purpose)) }
     }
 
     fn draw(&mut self, purpose: &'static str) -> [u8; 32] {
@@ -51,9 +62,9 @@ impl Randomness {
     }
 }
 
-fn is_below(probability: f64, bytes: [u8; 32]) -> bool {
+fn fraction(bytes: [u8; 32]) -> f64 {
     let [first, second, third, fourth, ..] = bytes;
-    f64::from(u32::from_be_bytes([first, second, third, fourth])) / (f64::from(u32::MAX) + 1.0) < probability
+    f64::from(u32::from_be_bytes([first, second, third, fourth])) / (f64::from(u32::MAX) + 1.0)
 }
 
 /// Thirty-two bytes that belong to a seed and a purpose.

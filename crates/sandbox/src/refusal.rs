@@ -16,6 +16,7 @@ const CODES: &[(&str, &str, u16)] = &[
     ("10004", "Missing required parameter", 400),
     ("10005", "Resource not found", 404),
     ("10009", "Authentication failed", 401),
+    ("10010", "Forbidden", 403),
     ("10011", "Too many requests", 429),
     ("10012", "Duplicate resource", 409),
     ("10015", "Bad Request", 400),
@@ -42,6 +43,7 @@ const CODES: &[(&str, &str, u16)] = &[
     ("40316", "No content provided", 400),
     ("40317", "Invalid MMS content", 400),
     ("40318", "Message queue full", 429),
+    ("40328", "SMS exceeds recommended size", 400),
 ];
 
 /// One refused request.
@@ -125,18 +127,4 @@ impl IntoResponse for Refusal {
         response.extensions_mut().insert(self);
         response
     }
-}
-
-/// An item of a message's own `errors`, for deliveries that fail later.
-pub(crate) fn delivery_error(code: &str) -> ApiError {
-    let title = match code {
-        "40001" => "Not routable",
-        "40002" | "40003" => "Blocked as spam",
-        "40005" | "40014" => "Message expired",
-        "40008" => "Undeliverable",
-        "40012" => "Invalid messaging destination number",
-        _ => "Message was not delivered",
-    };
-    let detail = Some("The sandbox was asked to let this message fail.".to_owned());
-    ApiError { code: code.to_owned(), title: title.to_owned(), detail, source: None }
 }

@@ -103,7 +103,9 @@ async fn inject(client: &Client, args: &TextArgs) -> anyhow::Result<Injected> {
 async fn print_reply(client: &Client, args: &TextArgs, injected: &Injected) -> anyhow::Result<()> {
     let wait_ms = args.timeout.as_millis().to_string();
     let pairs = [("from", &args.to), ("to", &args.from), ("after", &injected.id), ("wait_ms", &wait_ms)];
-    let query: Query = pairs.map(|(name, value)| (name.to_owned(), value.clone())).into();
+    let mut query: Query = pairs.map(|(name, value)| (name.to_owned(), value.clone())).into();
+    // What Telnyx itself says to STOP or HELP is no reply.
+    query.push(("autoresponse".to_owned(), "false".to_owned()));
     let path = ["sandbox", "v1", "messages"];
     let sent: Sent = client.get_within(&path, &query, args.timeout + MARGIN).await?;
     let Some(reply) = sent.data.first() else { return Err(no_reply(args).into()) };

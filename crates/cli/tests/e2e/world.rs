@@ -137,9 +137,10 @@ impl Control {
         (answer.status().as_u16(), answer.json().await.unwrap_or_default())
     }
 
-    /// Messages that the account has sent to this number.
+    /// Messages that the account has sent to this number, without what Telnyx itself answers to keywords.
     pub(crate) async fn sent_to(&self, number: &str) -> Vec<Value> {
-        let answer = self.get(&format!("messages?to={}", number.replace('+', "%2B"))).await;
+        let answer =
+            self.get(&format!("messages?autoresponse=false&to={}", number.replace('+', "%2B"))).await;
         answer["data"].as_array().cloned().unwrap_or_default()
     }
 

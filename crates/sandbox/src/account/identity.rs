@@ -81,6 +81,11 @@ impl Identity {
         (1_000_000_000_000_000_000 + u64::from_be_bytes(head) % 1_000_000_000_000_000_000).to_string()
     }
 
+    /// The RCS agent that a sender would be.
+    pub(crate) fn agent_id(&self, sender: &str) -> String {
+        hex(&derive(&self.seed, &format!("agent {sender}"))[..8])
+    }
+
     pub(crate) fn public_key(&self) -> &PublicKey {
         self.signing_key.public()
     }

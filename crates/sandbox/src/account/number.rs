@@ -49,10 +49,15 @@ impl OwnNumber {
     }
 
     pub(crate) fn kind(&self) -> NumberKind {
-        let area = self.number.as_str().strip_prefix("+1").and_then(|rest| rest.get(..3));
-        match area.is_some_and(|area| TOLL_FREE.contains(&area)) {
+        match is_toll_free(self.number.as_str()) {
             true => NumberKind::TollFree,
             false => NumberKind::LongCode,
         }
     }
+}
+
+/// Whether a number is one of North America that costs the caller nothing.
+pub(crate) fn is_toll_free(number: &str) -> bool {
+    let area = number.strip_prefix("+1").and_then(|rest| rest.get(..3));
+    area.is_some_and(|area| TOLL_FREE.contains(&area))
 }

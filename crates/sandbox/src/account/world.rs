@@ -1,12 +1,11 @@
 //! Everything an account remembers and can forget.
 
-use std::collections::BTreeSet;
-
 use inlet_telnyx::PhoneNumber;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::account::alpha_sender::AlphaSender;
+use crate::account::autoresponder::Autoresponder;
 use crate::account::bulk_update::BulkUpdates;
 use crate::account::changes::{Change, Changes};
 use crate::account::identity::Holdings;
@@ -20,6 +19,7 @@ use crate::fault::FaultList;
 use crate::http::IdempotencyTable;
 use crate::media::MediaStore;
 use crate::message::log::MessageLog;
+use crate::message::opt_out::OptOuts;
 use crate::random::Randomness;
 use crate::webhook::log::DeliveryLog;
 use crate::webhook::route::Route;
@@ -36,8 +36,10 @@ pub(crate) struct World {
     pub(crate) alpha_senders: Vec<AlphaSender>,
     pub(crate) bulk_updates: BulkUpdates,
     pub(crate) messages: MessageLog,
-    /// Who has texted STOP to which profile.
-    pub(crate) blocks: BTreeSet<(String, String)>,
+    /// Who has texted STOP to whom; `GET /messaging_optouts` lists them.
+    pub(crate) opt_outs: OptOuts,
+    /// The profiles' own keywords and answers to them.
+    pub(crate) autoresponders: Vec<Autoresponder>,
     pub(crate) media: MediaStore,
     /// Files that were uploaded under a name.
     pub(crate) uploads: Uploads,
@@ -71,7 +73,8 @@ impl World {
             alpha_senders: Vec::new(),
             bulk_updates: BulkUpdates::default(),
             messages: MessageLog::new(config.message_log_capacity),
-            blocks: BTreeSet::new(),
+            opt_outs: OptOuts::default(),
+            autoresponders: Vec::new(),
             media: MediaStore::new(config.media_capacity_bytes),
             uploads: Uploads::default(),
             deliveries: DeliveryLog::new(config.delivery_log_capacity),

@@ -9,6 +9,7 @@ mod request;
 
 mod messages;
 
+mod autoresponders;
 mod profiles;
 
 mod numbers;
@@ -30,16 +31,21 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use http::Method;
 
 use crate::accounts::Accounts;
 use crate::http::gate::{Tenant, by_key};
+use crate::message::send_request::Endpoint;
 
 pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
     Router::new()
-        .route("/messages", post(messages::send))
-        .route("/messages/{id}", get(messages::show))
+        .route("/messages", send(Endpoint::Any))
+        .route("/messages/long_code", send(Endpoint::LongCode))
+        .route("/messages/group_mms", send(Endpoint::Group))
+        .route("/messages/schedule", send(Endpoint::Schedule))
+        .route("/messages/{id}", get(messages::show).delete(messages::cancel))
+        .route("/messages/group/{id}", get(messages::show_group))
         .route("/messaging_profiles", get(profiles::list).post(profiles::create))
         .route(
             "/messaging_profiles/{id}",
@@ -51,6 +57,14 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
         .route(
             "/messaging_profiles/{id}/alphanumeric_sender_ids",
             get(alphanumeric_sender_ids::list_on_profile),
+        )
+        .route(
+            "/messaging_profiles/{id}/autoresp_configs",
+            get(autoresponders::list).post(autoresponders::create),
+        )
+        .route(
+            "/messaging_profiles/{id}/autoresp_configs/{autoresponder_id}",
+            get(autoresponders::show).put(autoresponders::replace).delete(autoresponders::remove),
         )
         .route("/phone_numbers", get(phone_numbers::list))
         .route("/phone_numbers/messaging", get(numbers::list))
@@ -86,9 +100,14 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
         .layer(from_fn_with_state(accounts, by_key))
 }
 
+fn send(endpoint: Endpoint) -> MethodRouter<Arc<Accounts>> {
+    post(move |tenant, headers, body| messages::send(endpoint, tenant, headers, body))
+}
+
 // A send looks for faults itself, because it knows whom it concerns.
 async fn strike(Tenant(account): Tenant, request: Request, next: Next) -> Response {
-    let is_send = request.method() == Method::POST && request.uri().path() == "/messages";
+    let path = request.uri().path();
+    let is_send = request.method() == Method::POST && (path == "/messages" || path.starts_with("/messages/"));
     match is_send {
         true => next.run(request).await,
         false => match faults::early(&account, &[]).await {

@@ -39,6 +39,7 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
         .route("/deliveries/{event_id}/resend", post(deliveries::resend))
         .route("/deliveries/{event_id}/signed", get(deliveries::signed))
         .route("/messages", get(messages::list))
+        .route("/messages/{id}/read", post(messages::read))
         .route("/expectations", post(expectations::expect))
         .route(
             "/snapshot",

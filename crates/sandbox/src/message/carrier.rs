@@ -1,279 +1,229 @@
-//! What happens to a text on its way: it arrives, goes out, is blocked, gets its receipts.
+//! The carriers beyond Telnyx: what line a number is, how long a message takes, how it ends.
 
-use inlet_telnyx::PhoneNumber;
+use std::time::Duration;
+
+use inlet_telnyx::ApiError;
 use jiff::Timestamp;
 
 use crate::account::{Account, World};
 use crate::clock;
 use crate::fault::{CarrierOutcome, FaultEffect, Subject};
-use crate::media::{StoredMedia, sha256};
-use crate::message::keyword::Keyword;
-use crate::message::send_request::SendRequest;
-use crate::message::text::{InboundMedia, InboundText, Injected, TextError};
-use crate::message::{Direction, Journey, Message, MessageMedia, Stage};
-use crate::refusal::{Refusal, delivery_error};
-use crate::webhook::publish::Occurrence;
-use crate::webhook::route::Route;
+use crate::message::{Journey, Status};
 
-impl Account {
-    /// Takes a text from a phone and sets its webhook going.
-    pub(crate) fn receive_text(&self, text: InboundText) -> Result<Injected, TextError> {
-        let unknown = || TextError::UnknownNumber { number: text.to.clone() };
-        let to: PhoneNumber = text.to.parse().map_err(|_| unknown())?;
-        if !self.owns(to.as_str()) {
-            return Err(unknown());
+/// How carriers treat messages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CarrierSettings {
+    /// Numbers that are not ordinary mobile phones. The first line whose suffix fits counts.
+    pub lines: Vec<Line>,
+    /// `message.sent` comes up to this much later than its fixed delay.
+    pub sent_jitter: Duration,
+    /// `message.finalized` comes up to this much later than its fixed delay.
+    pub finalized_jitter: Duration,
+    /// How likely `message.finalized` is delivered before `message.sent`, from 0 to 1.
+    pub finalized_overtakes: f64,
+    /// Whether Telnyx answers STOP, START and HELP with a text of its own.
+    pub answers_keywords: bool,
+    /// Whether phones report the end of a group message. Telnyx's help page says that theirs stays `unknown`.
+    pub group_phones_report: bool,
+    /// Whether `cc` of an inbound group message names the number that got it, too. Telnyx's guide says "all other
+    /// participants", and its sample has the number itself.
+    pub cc_includes_own_number: bool,
+    /// Whether the answer to a cancellation has a `data` envelope. Telnyx's API description has none.
+    pub cancel_in_envelope: bool,
+    /// The parts beyond which `auto_detect` refuses a text (error 40328). Telnyx does not publish its number.
+    pub recommended_parts: usize,
+}
+
+impl Default for CarrierSettings {
+    fn default() -> Self {
+        Self {
+            lines: Line::magic(),
+            sent_jitter: Duration::ZERO,
+            finalized_jitter: Duration::ZERO,
+            finalized_overtakes: 0.0,
+            answers_keywords: true,
+            group_phones_report: false,
+            cc_includes_own_number: false,
+            cancel_in_envelope: false,
+            recommended_parts: 4,
         }
-        let now = self.clock.now();
-        self.change(|world| {
-            self.check_queue(world)?;
-            let no_profile = || TextError::NoProfile { number: to.to_string() };
-            let profile_id = world.profile_of(&to).ok_or_else(no_profile)?.id.clone();
-            let event_id = text.data_id.clone();
-            let message = self.inbound_message(world, text, profile_id, now);
-            Ok(self.arrive(world, message, event_id, now))
-        })
-    }
-
-    /// Accepts an outbound message, plans its receipts, and hands it to its recipient if that is ours too.
-    pub(crate) fn accept(&self, world: &mut World, request: SendRequest) -> Result<Message, Refusal> {
-        let numbers = [request.from.to_string(), request.to.to_string()];
-        self.check_blocks(world, &request, &numbers)?;
-        self.check_queue(world)
-            .map_err(|error| Refusal::new("40318", format!("The message queue is full: {error}.")))?;
-        let now = self.clock.now();
-        let message = self.outbound_message(world, request, &numbers, now);
-        self.publish_receipts(world, &message);
-        self.hand_over(world, &message);
-        world.messages.push(message.clone());
-        Ok(message)
-    }
-
-    fn check_blocks(
-        &self,
-        world: &mut World,
-        request: &SendRequest,
-        numbers: &[String],
-    ) -> Result<(), Refusal> {
-        let block = (request.profile_id.clone(), request.to.to_string());
-        let subject = Subject { numbers, event_type: None };
-        let by_fault = |effect: &FaultEffect| matches!(effect, FaultEffect::BlockStop {}).then_some(());
-        if !world.blocks.contains(&block)
-            && world.faults.strike(&mut world.random, subject, by_fault).is_none()
-        {
-            return Ok(());
-        }
-        let (from, to) = (&request.from, &request.to);
-        Err(Refusal::new(
-            "40300",
-            format!("Messages cannot be sent from '{from}' to '{to}' due to an existing block rule."),
-        )
-        .at("/to"))
-    }
-
-    fn inbound_message(
-        &self,
-        world: &mut World,
-        text: InboundText,
-        profile_id: String,
-        now: Timestamp,
-    ) -> Message {
-        let numbers = vec![text.from.clone(), text.to.clone()];
-        let is_mms = !text.media.is_empty() || !text.cc.is_empty() || text.subject.is_some();
-        let media = text.media.into_iter().map(|item| self.keep_media(world, item, &numbers, now)).collect();
-        Message {
-            id: text.payload_id.unwrap_or_else(|| world.random.uuid("message")),
-            direction: Direction::Inbound,
-            from: text.from,
-            to: text.to,
-            cc: text.cc,
-            keyword: text.text.as_deref().and_then(Keyword::of),
-            text: text.text,
-            subject: text.subject,
-            media,
-            is_mms,
-            tags: Vec::new(),
-            webhook_url: world.profile(&profile_id).and_then(|profile| profile.webhook_url.clone()),
-            webhook_failover_url: world
-                .profile(&profile_id)
-                .and_then(|profile| profile.webhook_failover_url.clone()),
-            profile_id,
-            received_at: now,
-            journey: None,
-        }
-    }
-
-    fn keep_media(
-        &self,
-        world: &mut World,
-        item: InboundMedia,
-        numbers: &[String],
-        now: Timestamp,
-    ) -> MessageMedia {
-        match item {
-            InboundMedia::Link { url, content_type, size, sha256 } => {
-                MessageMedia { url, content_type, size, sha256 }
-            }
-            InboundMedia::Upload { filename, content_type, data } => {
-                let (digest, size) = (sha256(&data), i64::try_from(data.len()).ok());
-                let folder = world.random.hex("media folder");
-                let stored = StoredMedia {
-                    content_type: content_type.clone(),
-                    data,
-                    sha256: digest.clone(),
-                    stored_at: now,
-                    numbers: numbers.to_vec(),
-                };
-                let path = world.media.keep(&folder, filename.as_deref(), stored);
-                let url = format!("{}/media/{path}", self.host.origin);
-                MessageMedia { url, content_type: Some(content_type), size, sha256: Some(digest) }
-            }
-        }
-    }
-
-    fn arrive(
-        &self,
-        world: &mut World,
-        message: Message,
-        event_id: Option<String>,
-        due_at: Timestamp,
-    ) -> Injected {
-        let block = (message.profile_id.clone(), message.from.clone());
-        match message.keyword {
-            Some(Keyword::Stop) => _ = world.blocks.insert(block),
-            Some(Keyword::Start) => _ = world.blocks.remove(&block),
-            Some(Keyword::Help) | None => {}
-        }
-        // Inbound events follow the profile alone.
-        let route = Route::new(message.webhook_url.clone(), message.webhook_failover_url.clone());
-        let event_id = event_id.unwrap_or_else(|| world.random.uuid("event"));
-        let occasion = Occasion { event_type: "message.received", at: due_at, stage: Stage::Finalized };
-        self.publish(world, &message, event_id.clone(), occasion, route);
-        let id = message.id.clone();
-        world.messages.push(message);
-        Injected { id, event_id }
-    }
-
-    fn outbound_message(
-        &self,
-        world: &mut World,
-        request: SendRequest,
-        numbers: &[String],
-        now: Timestamp,
-    ) -> Message {
-        let sent_at = clock::after(now, self.host.config.sent_delay);
-        let (final_status, errors) = match self.carrier_failure(world, numbers) {
-            Some((outcome, code)) => (outcome.as_str().to_owned(), vec![delivery_error(&code)]),
-            None => ("delivered".to_owned(), Vec::new()),
-        };
-        let completed_at = clock::after(sent_at, self.host.config.finalized_delay);
-        Message {
-            id: world.random.uuid("message"),
-            direction: Direction::Outbound,
-            from: request.from.to_string(),
-            to: request.to.to_string(),
-            cc: Vec::new(),
-            text: request.text,
-            subject: request.subject,
-            media: request.media_urls.iter().map(|url| self.known_media(world, url)).collect(),
-            is_mms: request.is_mms,
-            tags: request.tags,
-            webhook_url: request.route.primary,
-            webhook_failover_url: request.route.failover,
-            profile_id: request.profile_id,
-            received_at: now,
-            journey: Some(Journey { sent_at, completed_at, final_status, errors }),
-            keyword: None,
-        }
-    }
-
-    fn carrier_failure(&self, world: &mut World, numbers: &[String]) -> Option<(CarrierOutcome, String)> {
-        world.faults.strike(&mut world.random, Subject { numbers, event_type: None }, |effect| match effect {
-            FaultEffect::CarrierFailure { outcome, code } => Some((*outcome, code.clone())),
-            _ => None,
-        })
-    }
-
-    // Media elsewhere are not fetched; of its own ones the sandbox knows type, size and digest.
-    fn known_media(&self, world: &World, url: &str) -> MessageMedia {
-        let path = url.strip_prefix(&self.host.origin).and_then(|path| path.strip_prefix("/media/"));
-        match path.and_then(|path| world.media.find(path)) {
-            None => MessageMedia::bare(url),
-            Some(stored) => MessageMedia {
-                content_type: Some(stored.content_type.clone()),
-                size: i64::try_from(stored.data.len()).ok(),
-                sha256: Some(stored.sha256.clone()),
-                ..MessageMedia::bare(url)
-            },
-        }
-    }
-
-    fn publish_receipts(&self, world: &mut World, message: &Message) {
-        let Some(journey) = &message.journey else { return };
-        let route = Route::new(message.webhook_url.clone(), message.webhook_failover_url.clone());
-        if journey.final_status != CarrierOutcome::SendingFailed.as_str() {
-            let occasion = Occasion { event_type: "message.sent", at: journey.sent_at, stage: Stage::Sent };
-            let event_id = world.random.uuid("event");
-            self.publish(world, message, event_id, occasion, route.clone());
-        }
-        let occasion =
-            Occasion { event_type: "message.finalized", at: journey.completed_at, stage: Stage::Finalized };
-        let event_id = world.random.uuid("event");
-        self.publish(world, message, event_id, occasion, route);
-    }
-
-    /// A message to another number of the account arrives there as a text.
-    fn hand_over(&self, world: &mut World, message: &Message) {
-        let Some(journey) = message.journey.as_ref().filter(|journey| journey.final_status == "delivered")
-        else {
-            return;
-        };
-        let Ok(to) = message.to.parse::<PhoneNumber>() else { return };
-        if !self.owns(to.as_str()) {
-            return;
-        }
-        let Some(profile) = world.profile_of(&to).cloned() else { return };
-        let arriving = Message {
-            id: world.random.uuid("message"),
-            direction: Direction::Inbound,
-            webhook_url: profile.webhook_url,
-            webhook_failover_url: profile.webhook_failover_url,
-            keyword: message.text.as_deref().and_then(Keyword::of),
-            received_at: journey.completed_at,
-            journey: None,
-            tags: Vec::new(),
-            profile_id: profile.id,
-            ..message.clone()
-        };
-        self.arrive(world, arriving, None, journey.completed_at);
-    }
-
-    fn publish(
-        &self,
-        world: &mut World,
-        message: &Message,
-        event_id: String,
-        occasion: Occasion,
-        route: Route,
-    ) {
-        let occurrence = Occurrence {
-            payload: message.payload(occasion.stage, &self.view()),
-            numbers: vec![message.from.clone(), message.to.clone()],
-            profile_id: message.profile_id.clone(),
-            message_id: message.id.clone(),
-            event_type: occasion.event_type,
-            occurred_at: occasion.at,
-            due_at: occasion.at,
-            event_id,
-            route,
-        };
-        self.publish_event(world, occurrence);
     }
 }
 
-/// What an event tells of its message, and when.
-#[derive(Clone, Copy)]
-struct Occasion {
-    event_type: &'static str,
-    at: Timestamp,
-    stage: Stage,
+impl CarrierSettings {
+    /// The line that a number is, if it is no ordinary mobile phone.
+    pub(crate) fn line_of(&self, number: &str) -> Option<&Line> {
+        self.lines.iter().find(|line| number.ends_with(&line.suffix))
+    }
+}
+
+/// A number, or a range of them, whose messages go another way than to a mobile phone that takes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The digits that its numbers end with.
+    pub suffix: String,
+    /// Who runs it.
+    pub carrier: String,
+    /// What it is.
+    pub line_type: LineType,
+    /// How messages to it end.
+    pub end: LineEnd,
+}
+
+/// What kind of line a number is, in Telnyx's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineType {
+    /// A mobile phone.
+    Wireless,
+    /// A landline.
+    Wireline,
+    /// A phone on the internet.
+    Voip,
+}
+
+impl LineType {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Wireless => "Wireless",
+            Self::Wireline => "Wireline",
+            Self::Voip => "VoIP",
+        }
+    }
+}
+
+/// How messages to a line end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LineEnd {
+    /// They arrive.
+    Delivered,
+    /// They do not.
+    Fails {
+        /// What the status says.
+        outcome: CarrierOutcome,
+        /// Telnyx's error code; empty when there is none.
+        code: String,
+    },
+    /// They are sent, and nothing is heard of them again: no `message.finalized`.
+    Silent,
+}
+
+impl Line {
+    /// The numbers that misbehave unless settings say otherwise: the last ten of the range that North America
+    /// reserves for fiction (555-0100 to 555-0199), in any area code.
+    pub fn magic() -> Vec<Self> {
+        use CarrierOutcome::{DeliveryFailed, DeliveryUnconfirmed, Expired, SendingFailed};
+        let fails = |outcome, code: &str| LineEnd::Fails { outcome, code: code.to_owned() };
+        let line = |suffix: &str, line_type, end| Self {
+            suffix: suffix.to_owned(),
+            carrier: if line_type == LineType::Wireless { "Verizon Wireless" } else { "Bandwidth" }
+                .to_owned(),
+            line_type,
+            end,
+        };
+        vec![
+            line("5550190", LineType::Wireline, fails(DeliveryFailed, "40001")),
+            line("5550191", LineType::Wireless, fails(DeliveryFailed, "40008")),
+            line("5550192", LineType::Wireless, fails(Expired, "40005")),
+            line("5550193", LineType::Wireless, fails(SendingFailed, "40004")),
+            line("5550194", LineType::Wireless, fails(DeliveryUnconfirmed, "")),
+            line("5550195", LineType::Wireless, fails(DeliveryFailed, "40002")),
+            line("5550196", LineType::Wireless, fails(DeliveryFailed, "40003")),
+            line("5550197", LineType::Wireless, fails(SendingFailed, "40012")),
+            line("5550198", LineType::Wireless, LineEnd::Silent),
+            line("5550199", LineType::Voip, LineEnd::Delivered),
+        ]
+    }
+}
+
+impl From<CarrierOutcome> for Status {
+    fn from(outcome: CarrierOutcome) -> Self {
+        match outcome {
+            CarrierOutcome::SendingFailed => Self::SendingFailed,
+            CarrierOutcome::DeliveryFailed => Self::DeliveryFailed,
+            CarrierOutcome::DeliveryUnconfirmed => Self::DeliveryUnconfirmed,
+            CarrierOutcome::Expired => Self::Expired,
+        }
+    }
+}
+
+impl Account {
+    /// When a message that leaves at a time is in the carrier's hands.
+    pub(crate) fn sent_at(&self, world: &mut World, leaves_at: Timestamp) -> Timestamp {
+        let config = &self.host.config;
+        let jitter = world.random.duration("sent delay", config.carrier.sent_jitter);
+        clock::after(leaves_at, config.sent_delay.saturating_add(jitter))
+    }
+
+    /// Decides how a copy that the carrier takes at a time ends.
+    pub(crate) fn journey(
+        &self,
+        world: &mut World,
+        (from, to): (&str, &str),
+        is_group: bool,
+        sent_at: Timestamp,
+    ) -> Journey {
+        let config = &self.host.config;
+        let jitter = world.random.duration("finalized delay", config.carrier.finalized_jitter);
+        let end = clock::after(sent_at, config.finalized_delay.saturating_add(jitter));
+        let numbers = [from.to_owned(), to.to_owned()];
+        let fault = world.faults.strike(
+            &mut world.random,
+            Subject { numbers: &numbers, event_type: None },
+            |effect| match effect {
+                FaultEffect::CarrierFailure { outcome, code } => Some((*outcome, code.clone())),
+                _ => None,
+            },
+        );
+        let line_end = match fault {
+            Some((outcome, code)) => LineEnd::Fails { outcome, code },
+            None if self.owns(to) => LineEnd::Delivered,
+            None => config.carrier.line_of(to).map_or(LineEnd::Delivered, |line| line.end.clone()),
+        };
+        let (final_status, error) = match line_end {
+            LineEnd::Fails { outcome, code } => (Status::from(outcome), Some(code)),
+            LineEnd::Silent => (Status::Sent, None),
+            LineEnd::Delivered if is_group && !self.owns(to) && !config.carrier.group_phones_report => {
+                (Status::Unknown, None)
+            }
+            LineEnd::Delivered => (Status::Delivered, None),
+        };
+        let completed_at = (final_status != Status::Sent).then_some(end);
+        let error = error.filter(|code| !code.is_empty());
+        Journey { sent_at, completed_at, final_status, error }
+    }
+}
+
+/// An item of a message's own `errors`, for a copy that did not arrive.
+pub(crate) fn delivery_error(code: &str) -> ApiError {
+    let (title, detail) = match code {
+        "40001" => ("Not routable", "The number is a landline or cannot be reached by any carrier."),
+        "40002" => ("Blocked as spam - temporary", "The carrier takes the message for spam, for now."),
+        "40003" => ("Blocked as spam - permanent", "The carrier takes the message for spam."),
+        "40004" => ("Rejected by destination", "The recipient's carrier rejected the message."),
+        "40005" => ("Message expired during transmission", "The message was on its way for too long."),
+        "40006" => ("Recipient server unavailable", "The recipient's carrier cannot be reached."),
+        "40008" => ("Undeliverable", "The recipient's carrier cannot deliver the message."),
+        "40012" => ("Invalid messaging destination number", "The number does not exist."),
+        "40014" => ("Message expired in queue", "The message was queued for too long."),
+        "40300" => ("Blocked due to STOP message", "The recipient opted out before the message went out."),
+        _ => ("Message was not delivered", "The sandbox was asked to let this message fail."),
+    };
+    ApiError { code: code.to_owned(), title: title.to_owned(), detail: Some(detail.to_owned()), source: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn magic_numbers_are_the_last_ten_of_the_reserved_range() {
+        let settings = CarrierSettings::default();
+        let magic = |number: &str| settings.line_of(number).map(|line| line.end.clone());
+        for number in ["+12025550100", "+12025550189", "+15551234567", "+15559876543"] {
+            assert_eq!(magic(number), None, "{number}");
+        }
+        assert_eq!(magic("+13125550198"), Some(LineEnd::Silent));
+        assert_eq!(settings.line_of("+13125550190").unwrap().line_type, LineType::Wireline);
+        assert!((5_550_190..=5_550_199).all(|end| magic(&format!("+1312{end}")).is_some()));
+    }
 }

@@ -11,12 +11,27 @@ pub(crate) enum Keyword {
     Help,
 }
 
+/// A text as keywords are compared: without space around it, in capitals.
+pub(crate) fn word(text: &str) -> String {
+    text.trim().to_uppercase()
+}
+
 impl Keyword {
     /// Recognises a text that consists of a keyword and nothing else, whatever its case.
     pub(crate) fn of(text: &str) -> Option<Self> {
-        match text.trim().to_uppercase().as_str() {
+        match word(text).as_str() {
             "STOP" | "STOPALL" | "STOP ALL" | "UNSUBSCRIBE" | "CANCEL" | "END" | "QUIT" => Some(Self::Stop),
             "START" | "UNSTOP" => Some(Self::Start),
+            "HELP" => Some(Self::Help),
+            _ => None,
+        }
+    }
+
+    /// The operation that a word belongs to and cannot be taken from.
+    pub(crate) fn reserved(text: &str) -> Option<Self> {
+        match word(text).as_str() {
+            "STOP" => Some(Self::Stop),
+            "START" => Some(Self::Start),
             "HELP" => Some(Self::Help),
             _ => None,
         }

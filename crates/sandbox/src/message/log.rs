@@ -21,6 +21,8 @@ pub(crate) struct MessageLog {
     by_id: HashMap<String, u64>,
     /// When an outbound message gets its next status, which nothing but time brings about.
     turns: BTreeSet<(Timestamp, u64)>,
+    /// Messages that are to go out later, and when.
+    scheduled: BTreeSet<(Timestamp, u64)>,
     /// Messages that have changed since somebody last took these.
     #[serde(skip)]
     touched: Vec<u64>,
@@ -44,9 +46,8 @@ impl MessageLog {
     }
 
     pub(crate) fn push(&mut self, message: Message) {
-        if let Some(journey) = &message.journey {
-            self.turns.extend([(journey.sent_at, self.next), (journey.completed_at, self.next)]);
-        }
+        self.turns.extend(message.turns().map(|turn| (turn, self.next)));
+        self.scheduled.extend(message.send_at().map(|send_at| (send_at, self.next)));
         self.touched.push(self.next);
         self.by_id.insert(message.id.clone(), self.next);
         self.messages.insert(self.next, message);
@@ -71,6 +72,33 @@ impl MessageLog {
             self.touched.push(place);
         }
         None
+    }
+
+    /// The id of the next message that is to go out by now; each is given once.
+    pub(crate) fn take_scheduled(&mut self, now: Timestamp) -> Option<String> {
+        loop {
+            let (_, place) = self.scheduled.first().copied().filter(|(send_at, _)| *send_at <= now)?;
+            self.scheduled.pop_first();
+            let waiting = self.messages.get(&place).filter(|message| !message.is_cancelled());
+            if let Some(message) = waiting {
+                return Some(message.id.clone());
+            }
+        }
+    }
+
+    /// Whether a message is to go out by now.
+    pub(crate) fn has_scheduled(&self, now: Timestamp) -> bool {
+        self.scheduled.first().is_some_and(|(send_at, _)| *send_at <= now)
+    }
+
+    /// Changes a message, and gives it as it is then.
+    pub(crate) fn alter(&mut self, id: &str, change: impl FnOnce(&mut Message)) -> Option<Message> {
+        let place = *self.by_id.get(id)?;
+        let message = self.messages.get_mut(&place)?;
+        change(message);
+        self.turns.extend(message.turns().map(|turn| (turn, place)));
+        self.touched.push(place);
+        Some(message.clone())
     }
 
     /// The messages that have changed since this was last asked.

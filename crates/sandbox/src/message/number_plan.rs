@@ -1,4 +1,4 @@
-//! Which country a number belongs to, as far as `whitelisted_destinations` needs it.
+//! What a number tells by its digits: its country.
 
 use inlet_telnyx::PhoneNumber;
 
@@ -59,6 +59,11 @@ pub(crate) fn is_allowed(number: &PhoneNumber, whitelist: &[String]) -> bool {
 /// The country that a number most likely belongs to, where its calling code is known.
 pub(crate) fn country(number: &PhoneNumber) -> Option<&'static str> {
     countries(number).first().copied()
+}
+
+/// Whether a number is of a country.
+pub(crate) fn is_in(number: &PhoneNumber, country: &str) -> bool {
+    countries(number).contains(&country)
 }
 
 fn countries(number: &PhoneNumber) -> &'static [&'static str] {

@@ -1,80 +1,115 @@
 //! Reads and checks a request to send a message, in the order that gives one clear error each.
 
-use inlet_telnyx::{Address, MAX_PARTS, PhoneNumber, Segments};
+mod content;
+mod fields;
+
+use inlet_telnyx::{Address, PhoneNumber};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::account::profile::Profile;
 use crate::account::{Account, World};
-use crate::field::{optional_url, text};
-use crate::message::number_plan;
+use crate::field::{missing, text};
+use crate::message::{Coding, MessageMedia, number_plan, schedule};
 use crate::refusal::Refusal;
 use crate::webhook::route::Route;
+use content::Content;
+use fields::{flag, given, optional_text, texts, url};
 
-/// Telnyx takes up to ten attachments (error 40317).
-const MAX_MEDIA: usize = 10;
+pub(crate) use fields::json_object;
+
+/// Recipients of one group message (Telnyx's guide).
+const MAX_GROUP: usize = 8;
+
+/// The calls by which messages are sent. Each wants something else of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Any,
+    LongCode,
+    Group,
+    Schedule,
+}
+
+impl Endpoint {
+    /// The path under `/v2`.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Any => "/messages",
+            Self::LongCode => "/messages/long_code",
+            Self::Group => "/messages/group_mms",
+            Self::Schedule => "/messages/schedule",
+        }
+    }
+}
 
 /// A message that may be sent, as far as its own content and its profile go.
 pub(crate) struct SendRequest {
-    pub(crate) from: PhoneNumber,
-    pub(crate) to: PhoneNumber,
+    pub(crate) from: String,
+    pub(crate) to: Vec<PhoneNumber>,
     pub(crate) text: Option<String>,
     pub(crate) subject: Option<String>,
-    pub(crate) media_urls: Vec<String>,
+    pub(crate) media: Vec<MessageMedia>,
     pub(crate) is_mms: bool,
+    pub(crate) coding: Coding,
+    pub(crate) is_group: bool,
     pub(crate) tags: Vec<String>,
     pub(crate) profile_id: String,
     pub(crate) route: Route,
+    pub(crate) send_at: Option<Timestamp>,
 }
 
 impl SendRequest {
-    /// Checks a body: shape, addresses, profile, destination, content.
+    /// Checks a body: shape, addresses, profile, destination, content, time.
     pub(crate) fn check(
+        endpoint: Endpoint,
         body: &Map<String, Value>,
         world: &World,
         account: &Account,
     ) -> Result<Self, Refusal> {
-        let to = recipient(body)?;
-        let from = sender(body, account)?;
+        let to = recipients(endpoint, body)?;
+        let from = sender(endpoint, body, account)?;
         let own_route =
             Route { primary: url(body, "webhook_url")?, failover: url(body, "webhook_failover_url")? };
         let profile = profile(body, world, &from)?;
-        if !number_plan::is_allowed(&to, &profile.whitelisted_destinations) {
-            let detail = format!(
-                "The messaging profile does not allow messages to '{to}'; see its whitelisted_destinations."
-            );
-            return Err(Refusal::new("40309", detail).at("/to"));
+        for number in &to {
+            check_destination(endpoint, number, profile)?;
         }
-        let (text, media_urls) = (optional_text(body, "text")?, media_urls(body)?);
-        let is_mms = kind(body, &media_urls)?;
-        check_content(text.as_deref(), &media_urls)?;
-        refuse_unemulated(body)?;
+        let content = Content::check(endpoint, body, world, account)?;
         Ok(Self {
-            route: route(own_route, profile, body),
+            route: route(own_route, profile, body)?,
             profile_id: profile.id.clone(),
             subject: optional_text(body, "subject")?,
             tags: texts(body, "tags")?,
-            from,
+            send_at: send_at(endpoint, body, account.clock.now())?,
+            from: from.to_string(),
             to,
-            text,
-            media_urls,
-            is_mms,
+            text: content.text,
+            media: content.media,
+            is_mms: content.is_mms,
+            coding: content.coding,
+            is_group: endpoint == Endpoint::Group,
         })
     }
 }
 
-/// The body as a JSON object.
-pub(crate) fn json_object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(Refusal::new("10015", "The request body should be a JSON object.")),
-        Err(error) => Err(Refusal::new("10023", format!("The request body is not JSON: {error}."))),
+fn recipients(endpoint: Endpoint, body: &Map<String, Value>) -> Result<Vec<PhoneNumber>, Refusal> {
+    let value = given(body, "to").ok_or_else(|| missing("to"))?;
+    if endpoint != Endpoint::Group {
+        return Ok(vec![recipient(value)?]);
     }
+    let items = value.as_array().ok_or_else(|| {
+        Refusal::new("10026", "`to` of a group message should be a list of numbers.").at("/to")
+    })?;
+    let numbers: Vec<PhoneNumber> = items.iter().map(recipient).collect::<Result<_, _>>()?;
+    let is_repeated = |(place, number): (usize, &PhoneNumber)| numbers[..place].contains(number);
+    if !(1..=MAX_GROUP).contains(&numbers.len()) || numbers.iter().enumerate().any(is_repeated) {
+        let detail = format!("A group message goes to 1 to {MAX_GROUP} different numbers.");
+        return Err(Refusal::new("10033", detail).at("/to"));
+    }
+    Ok(numbers)
 }
 
-fn recipient(body: &Map<String, Value>) -> Result<PhoneNumber, Refusal> {
-    let Some(value) = body.get("to").filter(|value| !value.is_null()) else {
-        return Err(Refusal::new("10004", "The parameter `to` is required.").at("/to"));
-    };
+fn recipient(value: &Value) -> Result<PhoneNumber, Refusal> {
     match Address::parse(text(value, "/to")?) {
         Address::Number(number) => Ok(number),
         Address::ShortCode(code) => {
@@ -88,11 +123,12 @@ fn recipient(body: &Map<String, Value>) -> Result<PhoneNumber, Refusal> {
     }
 }
 
-fn sender(body: &Map<String, Value>, account: &Account) -> Result<PhoneNumber, Refusal> {
-    let Some(value) = body.get("from").filter(|value| !value.is_null()) else {
-        return Err(match body.contains_key("messaging_profile_id") {
+fn sender(endpoint: Endpoint, body: &Map<String, Value>, account: &Account) -> Result<PhoneNumber, Refusal> {
+    let Some(value) = given(body, "from") else {
+        let could_be_pool = matches!(endpoint, Endpoint::Any | Endpoint::Schedule);
+        return Err(match could_be_pool && given(body, "messaging_profile_id").is_some() {
             true => Refusal::not_emulated("number pools, so `from` is needed").at("/from"),
-            false => Refusal::new("10004", "The parameter `from` is required.").at("/from"),
+            false => missing("from"),
         });
     };
     let from = text(value, "/from")?;
@@ -140,86 +176,45 @@ fn named_profile<'a>(
     Ok(named)
 }
 
-fn kind(body: &Map<String, Value>, media_urls: &[String]) -> Result<bool, Refusal> {
-    let kind = optional_text(body, "type")?;
-    match (kind.as_deref(), media_urls.is_empty()) {
-        (None, is_empty) => Ok(!is_empty),
-        (Some("MMS"), _) => Ok(true),
-        (Some("SMS"), true) => Ok(false),
-        (Some("SMS"), false) => {
-            Err(Refusal::new("40304", "A message of type SMS cannot have media.").at("/media_urls"))
-        }
-        (Some(_), _) => Err(Refusal::new("10032", "The type of a message is SMS or MMS.").at("/type")),
+fn check_destination(endpoint: Endpoint, number: &PhoneNumber, profile: &Profile) -> Result<(), Refusal> {
+    if !number_plan::is_allowed(number, &profile.whitelisted_destinations) {
+        let detail = format!(
+            "The messaging profile does not allow messages to '{number}'; see its whitelisted_destinations."
+        );
+        return Err(Refusal::new("40309", detail).at("/to"));
     }
-}
-
-fn check_content(text: Option<&str>, media_urls: &[String]) -> Result<(), Refusal> {
-    let text = text.unwrap_or_default();
-    if text.is_empty() && media_urls.is_empty() {
-        return Err(Refusal::new("40316", "A message needs text or media.").at("/text"));
-    }
-    if media_urls.len() > MAX_MEDIA {
-        return Err(Refusal::new("40317", format!("A message can have up to {MAX_MEDIA} media items."))
-            .at("/media_urls"));
-    }
-    let parts = Segments::of(text).parts;
-    if media_urls.is_empty() && parts > MAX_PARTS {
-        let detail = format!("The text takes {parts} parts; a message can have up to {MAX_PARTS}.");
-        return Err(Refusal::new("40302", detail).at("/text"));
+    if endpoint == Endpoint::Group && !number.as_str().starts_with("+1") {
+        let detail = format!("Group messages go to North America only, so not to '{number}'.");
+        return Err(Refusal::new("40301", detail).at("/to"));
     }
     Ok(())
 }
 
-// Silence would look like success.
-fn refuse_unemulated(body: &Map<String, Value>) -> Result<(), Refusal> {
-    let asked = |name: &str| body.get(name).filter(|value| !value.is_null());
-    if asked("send_at").is_some() {
-        return Err(Refusal::not_emulated("scheduled messages (`send_at`)").at("/send_at"));
-    }
-    if asked("encoding").is_some_and(|encoding| encoding != "auto") {
-        return Err(Refusal::not_emulated("a forced `encoding`").at("/encoding"));
-    }
-    if asked("auto_detect").is_some_and(|value| value != false) {
-        return Err(Refusal::not_emulated("`auto_detect`").at("/auto_detect"));
-    }
-    Ok(())
+fn send_at(
+    endpoint: Endpoint,
+    body: &Map<String, Value>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Refusal> {
+    let Some(value) = given(body, "send_at") else {
+        return if endpoint == Endpoint::Schedule { Err(missing("send_at")) } else { Ok(None) };
+    };
+    let wrong = |_| {
+        let detail = "`send_at` should be a time with its zone, as 2026-01-31T12:00:00Z.";
+        Refusal::new("10015", detail).at("/send_at")
+    };
+    let send_at = text(value, "/send_at")?.parse().map_err(wrong)?;
+    schedule::check_time(send_at, now)?;
+    Ok(Some(send_at))
 }
 
 // The request's own URL, else the profile's unless told not to use it, else none.
-fn route(own: Route, profile: &Profile, body: &Map<String, Value>) -> Route {
+fn route(own: Route, profile: &Profile, body: &Map<String, Value>) -> Result<Route, Refusal> {
+    let uses_profile = flag(body, "use_profile_webhooks")?.unwrap_or(true);
     if own.primary.is_some() || own.failover.is_some() {
-        return own;
+        return Ok(own);
     }
-    if body.get("use_profile_webhooks") == Some(&Value::Bool(false)) {
-        return Route::default();
+    if !uses_profile {
+        return Ok(Route::default());
     }
-    Route { primary: profile.webhook_url.clone(), failover: profile.webhook_failover_url.clone() }
-}
-
-fn media_urls(body: &Map<String, Value>) -> Result<Vec<String>, Refusal> {
-    let urls = texts(body, "media_urls")?;
-    for url in &urls {
-        optional_url(&Value::String(url.clone()), "/media_urls")?;
-    }
-    Ok(urls)
-}
-
-fn url(body: &Map<String, Value>, name: &str) -> Result<Option<url::Url>, Refusal> {
-    optional_url(body.get(name).unwrap_or(&Value::Null), &format!("/{name}"))
-}
-
-fn optional_text(body: &Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
-    let value = body.get(name).filter(|value| !value.is_null());
-    value.map(|value| text(value, &format!("/{name}")).map(str::to_owned)).transpose()
-}
-
-fn texts(body: &Map<String, Value>, name: &str) -> Result<Vec<String>, Refusal> {
-    let pointer = format!("/{name}");
-    match body.get(name).filter(|value| !value.is_null()) {
-        None => Ok(Vec::new()),
-        Some(Value::Array(items)) => {
-            items.iter().map(|item| text(item, &pointer).map(str::to_owned)).collect()
-        }
-        Some(_) => Err(Refusal::new("10026", "The value should be a list of strings.").at(&pointer)),
-    }
+    Ok(Route { primary: profile.webhook_url.clone(), failover: profile.webhook_failover_url.clone() })
 }

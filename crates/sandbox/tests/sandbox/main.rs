@@ -6,14 +6,18 @@ mod support;
 
 mod accounts;
 mod api_answers;
+mod carrier;
 mod control;
 mod deliveries;
 mod expectations;
 mod faults;
+mod groups;
+mod keywords;
 mod media;
 mod numbers;
 mod page;
 mod profiles;
+mod scheduling;
 mod seeds;
 mod sending;
 mod short_codes;

@@ -169,6 +169,11 @@ pub async fn send(sandbox: &Sandbox, body: Value) -> Reply {
     Reply::of(send_request(sandbox, &body)).await
 }
 
+pub async fn post_v2(sandbox: &Sandbox, path: &str, body: Value) -> Reply {
+    let request = client().post(format!("{}{path}", sandbox.api_url())).bearer_auth(sandbox.api_key());
+    Reply::of(request.json(&body)).await
+}
+
 pub async fn get_v2(sandbox: &Sandbox, path: &str) -> Reply {
     Reply::of(client().get(format!("{}{path}", sandbox.api_url())).bearer_auth(sandbox.api_key())).await
 }
@@ -177,10 +182,6 @@ pub async fn get_v2(sandbox: &Sandbox, path: &str) -> Reply {
 pub async fn call_v2(sandbox: &Sandbox, method: Method, path: &str, body: Value) -> Reply {
     let request = client().request(method, format!("{}{path}", sandbox.api_url()));
     Reply::of(request.bearer_auth(sandbox.api_key()).json(&body)).await
-}
-
-pub async fn post_v2(sandbox: &Sandbox, path: &str, body: Value) -> Reply {
-    call_v2(sandbox, Method::POST, path, body).await
 }
 
 pub async fn patch_v2(sandbox: &Sandbox, path: &str, body: Value) -> Reply {
@@ -222,4 +223,9 @@ pub async fn eventually(condition: impl AsyncFn() -> bool) {
 
 pub async fn idle(sandbox: &Sandbox) {
     sandbox.wait_idle(PATIENCE).await.unwrap();
+}
+
+/// The webhooks of one event type.
+pub fn of_type(bodies: &[Value], event_type: &str) -> Vec<Value> {
+    bodies.iter().filter(|body| body["data"]["event_type"] == event_type).cloned().collect()
 }

@@ -19,17 +19,17 @@ const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Keys that are remembered; beyond it the oldest go.
 const CAPACITY: usize = 20_000;
 
-/// A well-formed key.
+/// A well-formed key, behind the path of the call that it was given to: elsewhere it is another key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// One to 255 letters, digits, `_`, `:` and `-`. The scope is the account and this one endpoint.
-    pub(crate) fn parse(value: &[u8]) -> Result<Self, Refusal> {
+    /// One to 255 letters, digits, `_`, `:` and `-`. The scope is the account and the path.
+    pub(crate) fn parse(path: &str, value: &[u8]) -> Result<Self, Refusal> {
         let text = std::str::from_utf8(value).unwrap_or_default();
         let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'-');
         match (1..=255).contains(&text.len()) && text.bytes().all(valid) {
-            true => Ok(Self(text.to_owned())),
+            true => Ok(Self(format!("{path} {text}"))),
             false => Err(Refusal::new(
                 "10015",
                 "The header `Idempotency-Key` is not 1 to 255 of A-Z a-z 0-9 _ : -.",
@@ -179,30 +179,34 @@ impl Drop for Running {
 mod tests {
     use super::*;
 
+    fn key(path: &str) -> IdempotencyKey {
+        IdempotencyKey::parse(path, b"k").unwrap()
+    }
+
     #[test]
     fn keys_are_letters_digits_and_three_marks() {
-        assert!(IdempotencyKey::parse(b"a-B_1:2").is_ok());
+        assert!(IdempotencyKey::parse("/messages", b"a-B_1:2").is_ok());
         for wrong in [&b""[..], b"a b", b"\xff", &[b'a'; 256]] {
-            assert_eq!(IdempotencyKey::parse(wrong).unwrap_err().code(), "10015");
+            assert_eq!(IdempotencyKey::parse("/messages", wrong).unwrap_err().code(), "10015");
         }
     }
 
     #[test]
     fn a_key_runs_once_and_its_success_is_replayed_for_a_day() {
-        let (mut table, key, now) =
-            (IdempotencyTable::default(), IdempotencyKey("k".into()), Timestamp::UNIX_EPOCH);
+        let (mut table, key, now) = (IdempotencyTable::default(), key("/messages"), Timestamp::UNIX_EPOCH);
         assert!(matches!(table.begin(&key, b"x", now), Ok(Verdict::Run)));
         assert_eq!(table.begin(&key, b"x", now).unwrap_err().code(), "10012");
         table.succeed(&key, Value::Bool(true));
         assert!(matches!(table.begin(&key, b"x", now), Ok(Verdict::Replay(_))));
         assert_eq!(table.begin(&key, b"y", now).unwrap_err().code(), "10027");
+        let elsewhere = super::tests::key("/messages/schedule");
+        assert!(matches!(table.begin(&elsewhere, b"y", now), Ok(Verdict::Run)), "another call, another key");
         assert!(matches!(table.begin(&key, b"y", clock::after(now, LIFETIME)), Ok(Verdict::Run)));
     }
 
     #[test]
     fn a_failed_request_may_be_sent_again() {
-        let (mut table, key, now) =
-            (IdempotencyTable::default(), IdempotencyKey("k".into()), Timestamp::UNIX_EPOCH);
+        let (mut table, key, now) = (IdempotencyTable::default(), key("/messages"), Timestamp::UNIX_EPOCH);
         assert!(matches!(table.begin(&key, b"x", now), Ok(Verdict::Run)));
         table.abandon(&key);
         assert!(matches!(table.begin(&key, b"y", now), Ok(Verdict::Run)));

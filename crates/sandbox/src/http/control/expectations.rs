@@ -31,6 +31,9 @@ pub(crate) struct ExpectationRequest {
     has_media: Option<bool>,
     #[serde(default)]
     direction: WantedDirection,
+    /// Whether what Telnyx itself answers to a keyword is meant, or what the application sends.
+    #[serde(default)]
+    autoresponse: bool,
     count: Option<usize>,
     after: Option<String>,
     within_ms: u64,
@@ -78,8 +81,11 @@ impl Expectation {
     }
 
     fn candidates<'a>(&self, world: &'a World) -> impl DoubleEndedIterator<Item = &'a Message> {
-        let direction = self.request.direction;
-        world.messages.all_after(self.after).filter(move |message| direction.admits(message))
+        let (direction, autoresponse) = (self.request.direction, self.request.autoresponse);
+        let is_meant = move |message: &&Message| {
+            direction.admits(message) && message.answers().is_some() == autoresponse
+        };
+        world.messages.all_after(self.after).filter(is_meant)
     }
 
     fn find(&self, world: &World) -> Option<Vec<Message>> {
@@ -92,11 +98,14 @@ impl Expectation {
     fn differences(&self, message: &Message) -> Vec<String> {
         let text = message.text.as_deref().unwrap_or_default();
         let mut differences = Vec::new();
-        for (name, wanted, given) in [
-            ("to", &self.request.to, message.to.as_str()),
-            ("from", &self.request.from, message.from.as_str()),
-            ("text", &self.request.text, text),
-        ] {
+        if self.request.to.as_ref().is_some_and(|wanted| !message.is_to(wanted)) {
+            let recipients: Vec<&str> =
+                message.recipients.iter().map(|recipient| recipient.number.as_str()).collect();
+            differences.push(format!("`to` is {:?}", recipients.join(", ")));
+        }
+        for (name, wanted, given) in
+            [("from", &self.request.from, message.from.as_str()), ("text", &self.request.text, text)]
+        {
             if wanted.as_ref().is_some_and(|wanted| wanted != given) {
                 differences.push(format!("`{name}` is {given:?}"));
             }

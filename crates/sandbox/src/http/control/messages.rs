@@ -1,6 +1,8 @@
 //! Shows the messages of the account, sent and received.
 
 use axum::Json;
+use axum::extract::Path;
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -38,6 +40,8 @@ pub(crate) struct MessageFilter {
     from: Option<String>,
     to: Option<String>,
     party: Option<String>,
+    /// Only what Telnyx itself answered to a keyword, or everything but that.
+    autoresponse: Option<bool>,
     after: Option<String>,
     limit: Option<usize>,
     wait_ms: Option<u64>,
@@ -45,13 +49,11 @@ pub(crate) struct MessageFilter {
 
 impl MessageFilter {
     fn admits(&self, message: &Message) -> bool {
-        let takes_part = |party: &String| {
-            *party == message.from || *party == message.to || message.cc.iter().any(|other| other == party)
-        };
         self.direction.admits(message)
             && self.from.as_ref().is_none_or(|wanted| *wanted == message.from)
-            && self.to.as_ref().is_none_or(|wanted| *wanted == message.to)
-            && self.party.as_ref().is_none_or(takes_part)
+            && self.to.as_ref().is_none_or(|wanted| message.is_to(wanted))
+            && self.party.as_ref().is_none_or(|party| message.concerns(party))
+            && self.autoresponse.is_none_or(|wanted| message.answers().is_some() == wanted)
     }
 
     /// Oldest first: those after a place in the log, or else the latest ones.
@@ -87,4 +89,14 @@ pub(crate) async fn list(
     let data: Vec<Value> = messages.iter().map(shown).collect();
     let dropped = account.read(|world| world.messages.dropped);
     Ok(Json(json!({ "data": data, "dropped": dropped })))
+}
+
+/// Tells that a sent message was read.
+pub(crate) async fn read(
+    Tenant(account): Tenant,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let missing = || Problem::new(Code::NotFound, format!("no sent message `{id}` is kept"));
+    let event_id = account.publish_read(&id).ok_or_else(missing)?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "event_id": event_id }))))
 }
