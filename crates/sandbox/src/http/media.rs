@@ -28,7 +28,9 @@ pub(crate) async fn serve(
     headers: HeaderMap,
 ) -> Response {
     let path = format!("{folder}/{file}");
-    let found = accounts.all().into_iter().find_map(|account| Some((find(&account, &path)?, account)));
+    let spared = is_page(&headers);
+    let found =
+        accounts.all().into_iter().find_map(|account| Some((find(&account, &path, spared)?, account)));
     let Some(((media, fault), account)) = found else { return not_found() };
     let config = &accounts.host.config;
     if config.media_auth && !bearer(&headers).is_some_and(|key| account.has_key(key)) {
@@ -45,9 +47,17 @@ pub(crate) async fn serve(
     }
 }
 
-fn find(account: &Account, path: &str) -> Option<(StoredMedia, Option<FaultEffect>)> {
+/// Whether the page of phones asks. It only looks on: faults are for receivers, and looking must not use them up.
+fn is_page(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin")
+}
+
+fn find(account: &Account, path: &str, spared: bool) -> Option<(StoredMedia, Option<FaultEffect>)> {
     account.quietly(|world| {
         let media = world.media.find(path)?.clone();
+        if spared {
+            return Some((media, None));
+        }
         let subject = Subject { numbers: &media.numbers, event_type: None };
         let fault = world.faults.strike(&mut world.random, subject, |effect| match effect {
             FaultEffect::MediaStatus { .. }

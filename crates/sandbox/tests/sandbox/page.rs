@@ -4,7 +4,8 @@ use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use inlet_sandbox::Sandbox;
+use inlet_sandbox::{InboundMedia, InboundText, Sandbox};
+use serde_json::json;
 
 use crate::support::*;
 
@@ -50,4 +51,20 @@ async fn only_the_files_of_the_page_are_served() {
     for path in ["/ui", "/ui/", "/ui/nothing.js", "/ui/index.html", "/ui/vendor/", "/ui/%2e%2e/Cargo.toml"] {
         assert_eq!(fetch(&sandbox, path).await.status, 404, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_picture_that_the_page_shows_uses_up_no_fault() {
+    let receiver = Receiver::start().await;
+    let sandbox = sandbox_for(&receiver).await;
+    let text = InboundText::new(PHONE, OURS, "look").with_media(InboundMedia::upload("image/png", "picture"));
+    sandbox.inject(text).await.unwrap();
+    eventually(async || receiver.received().len() == 1).await;
+    let payload = &receiver.bodies()[0]["data"]["payload"];
+    let url = payload["media"][0]["url"].as_str().unwrap().to_owned();
+    put_faults(&sandbox, json!([{"kind": "media_status", "status": 404, "count": 1}])).await;
+    let by_page = client().get(&url).header("sec-fetch-site", "same-origin").send().await.unwrap();
+    assert_eq!(by_page.status(), 200);
+    assert_eq!(client().get(&url).send().await.unwrap().status(), 404);
+    assert_eq!(client().get(&url).send().await.unwrap().status(), 200);
 }
