@@ -14,11 +14,9 @@ export function curlCommand(delivery, account, key) {
   return `(
   dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT &&
   curl -fsS -D "$dir/signed" -o "$dir/body"${authorization} ${quoted(signed)} &&
-  header() { tr -d '\\r' <"$dir/signed" | grep -i "^$1:"; } &&
+  tr -d '\\r' <"$dir/signed" | grep -iE '^(x-)?telnyx-' >"$dir/headers" &&
   curl -sS -i ${quoted(receiver)} \\
-    -H 'content-type: application/json' \\
-    -H "$(header telnyx-signature-ed25519)" \\
-    -H "$(header telnyx-timestamp)" \\
+    -H 'content-type: application/json' -H @"$dir/headers" \\
     --data-binary @"$dir/body"
 )
 `;

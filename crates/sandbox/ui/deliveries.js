@@ -17,7 +17,7 @@ export function inWords(delivery) {
     delivered: `delivered after ${tries}`,
     failed: `failed after ${tries}`,
     no_url: 'no URL is set',
-    dropped: 'dropped by a fault',
+    dropped: 'dropped',
   };
   return words[delivery.status] ?? delivery.status;
 }

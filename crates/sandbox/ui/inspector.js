@@ -21,14 +21,23 @@ export function show(fields) {
 /** Opens a delivery's detail and moves the focus there. */
 export function openDelivery(sequence) {
   show({ view: 'deliveries', opened: sequence });
-  afterPaint(() => document.getElementById('delivery-title')?.focus());
+  moveFocus(() => document.getElementById('delivery-title'));
 }
 
 /** Back to the list, to the row that was open. */
 export function closeDelivery() {
   const sequence = inspector.opened;
   show({ opened: null });
-  afterPaint(() => document.getElementById(`row-${sequence}`)?.focus());
+  moveFocus(() => document.getElementById(`row-${sequence}`));
+}
+
+/** Puts the focus where it belongs after the next paint, unless the person has moved it elsewhere by then. */
+function moveFocus(find) {
+  const before = document.activeElement;
+  afterPaint(() => {
+    const now = document.activeElement;
+    if (now === before || now === document.body) find()?.focus();
+  });
 }
 
 // The store draws in the next frame, the browser after it.

@@ -75,7 +75,7 @@ function Progress({ delivery }) {
         <span class="step good" key=${`${attempt.copy}-${attempt.started_at}-${attempt.number}`}>delivered${copy(attempt)} · ${attempt.response_status} · ${took(attempt)}</span>`)}
       ${delivery.status === 'pending' && html`<span class="step open">${failed.length ? 'will be tried again' : 'webhook on its way'}</span>`}
       ${delivery.status === 'failed' && html`<span class="step bad">given up</span>`}
-      ${delivery.status === 'dropped' && html`<span class="step bad">webhook dropped by a fault</span>`}
+      ${delivery.status === 'dropped' && html`<span class="step bad">webhook dropped</span>`}
     </button>`;
 }
 

@@ -124,6 +124,7 @@ mod tests {
     use std::path::Path;
 
     use super::{FILES, PAGE};
+    use crate::fault::FaultEffect;
 
     fn on_disk(folder: &str) -> impl Iterator<Item = String> {
         let entries = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui").join(folder).read_dir().unwrap();
@@ -151,6 +152,19 @@ mod tests {
                 let named = named.split(['\'', '"']).next().unwrap();
                 assert!(paths.contains(named), "`{}` names `{named}`", file.path);
             }
+        }
+    }
+
+    #[test]
+    fn every_kind_of_fault_can_be_chosen_on_the_page() {
+        let unknown = serde_json::from_value::<FaultEffect>(serde_json::json!({"kind": "?"})).unwrap_err();
+        let words = unknown.to_string();
+        let kinds: Vec<&str> = words.split('`').skip(3).step_by(2).collect();
+        assert!(kinds.contains(&"webhook_drop"), "{words}");
+        let page = FILES.iter().find(|file| file.path.ends_with("/fault-kinds.js")).unwrap();
+        let page = std::str::from_utf8(page.content).unwrap();
+        for kind in kinds {
+            assert!(page.contains(&format!("\n  {kind}: {{")), "the page does not know the fault `{kind}`");
         }
     }
 
