@@ -141,6 +141,12 @@ def test_a_group_shows_on_each_phone_that_takes_part(page, sandbox, receiver):
     theirs = second.locator(".message.theirs")
     expect(theirs.locator(".bubble")).to_have_text("shall we meet?")
     expect(theirs.locator(".speaker")).to_have_text(page.number())
+    people = [page.number(), "+13125550188"]
+    send(sandbox, "/messages/group_mms", **{"from": sandbox.number, "to": people, "text": "At three."})
+    for phone in (first, second):
+        expect(phone.locator(".theirs .bubble").last).to_have_text("At three.")
+        # Of messages to groups carriers tell nothing.
+        expect(phone.locator(".theirs .step").last).to_have_text("unknown")
 
 
 def test_a_message_that_fails_shows_its_error(page, sandbox):

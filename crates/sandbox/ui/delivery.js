@@ -13,16 +13,17 @@ import { store } from './store.js';
 import { dayAndTime, took } from './time.js';
 
 export function Delivery({ delivery }) {
-  const [full, setFull] = useState(null);
+  const [latest, setLatest] = useState(null);
   const [editing, setEditing] = useState(false);
   const [fallback, setFallback] = useState(null);
   useEffect(() => {
     let stale = false;
     api.delivery(delivery.event_id)
-      .then((answer) => { if (!stale && answer.sequence === delivery.sequence) setFull(answer); })
+      .then((answer) => { if (!stale) setLatest(answer); })
       .catch((error) => { if (!stale) store.complain(error); });
     return () => { stale = true; };
   }, [delivery]);
+  const full = latest?.sequence === delivery.sequence ? latest : null;
   // What the stream knows is newer than what was fetched; the fetched part adds the requests.
   const requests = new Map((full?.attempts ?? []).map((attempt, index) => [index, attempt]));
   const attempts = delivery.attempts.map((attempt, index) => ({ ...attempt, ...requests.get(index) }));
@@ -74,7 +75,7 @@ export function Delivery({ delivery }) {
       ${attempts.length === 0 && html`
         <h3>Event</h3><${Code} label="Event as it was made" text=${written(delivery)} />`}
       ${attempts.map((attempt, index) => html`
-        <${Attempt} key=${index} attempt=${attempt} isLast=${index === attempts.length - 1} wasFetched=${full !== null} />`)}
+        <${Attempt} key=${index} attempt=${attempt} isLast=${index === attempts.length - 1} later=${full ? null : latest} />`)}
       ${editing && html`<${EditDialog} delivery=${delivery} body=${body} onClose=${() => setEditing(false)} />`}
     </section>`;
 }
@@ -86,7 +87,7 @@ function written(delivery) {
   return new TextDecoder().decode(bytes);
 }
 
-function Attempt({ attempt, isLast, wasFetched }) {
+function Attempt({ attempt, isLast, later }) {
   const state = attempt.delivered ? 'good' : 'bad';
   return html`
     <details class="attempt" open=${isLast}>
@@ -98,7 +99,7 @@ function Attempt({ attempt, isLast, wasFetched }) {
       <p class="attempt-url">POST ${attempt.url}</p>
       ${attempt.error && html`<p class="attempt-error">${attempt.error.code} ${attempt.error.title}</p>`}
       <h3>Request</h3>
-      ${!wasFetched && html`<p class="quiet">What was sent is being fetched; the sandbox keeps it for the latest delivery of an event.</p>`}
+      ${later && html`<p class="quiet">The event went out again later; requests are shown for its latest delivery. <button type="button" onClick=${() => openDelivery(later.sequence)}>Open it</button></p>`}
       <${Headers} label="Request headers" headers=${attempt.request_headers} />
       ${attempt.request_body !== undefined && html`<${Code} label="Request body" text=${attempt.request_body} />`}
       ${attempt.request_body_base64 !== undefined && html`<${Code} label="Request body, base64 because it is not UTF-8" text=${attempt.request_body_base64} />`}

@@ -36,5 +36,6 @@ export function receipt(message) {
   if (failed.length) return { word: all.length > 1 ? `${failed.length} of ${all.length} failed` : word(failed[0]), state: 'bad' };
   const open = all.filter((status) => PASSING.includes(status));
   if (open.length) return { word: word(open[0]), state: 'open' };
-  return { word: word(all[0] ?? ''), state: 'good' };
+  // Carriers tell nothing of messages to groups, which end as `unknown`.
+  return { word: word(all[0] ?? ''), state: all.every((status) => status === 'unknown') ? '' : 'good' };
 }
