@@ -12,9 +12,11 @@ pub(crate) mod keyword;
 pub(crate) mod number_plan;
 pub(crate) mod opt_out;
 pub(crate) mod outbound;
+pub(crate) mod pool;
 pub(crate) mod price;
 pub(crate) mod receipt;
 pub(crate) mod schedule;
+pub(crate) mod spending;
 pub(crate) mod text;
 
 use inlet_telnyx::{Encoding, Segments};

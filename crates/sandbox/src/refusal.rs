@@ -36,6 +36,7 @@ const CODES: &[(&str, &str, u16)] = &[
     ("40304", "Invalid combination of message content", 400),
     ("40305", "Invalid 'from' address", 400),
     ("40306", "Alpha sender not valid", 400),
+    ("40307", "Alpha sender not on the profile", 400),
     ("40308", "Invalid 'from' address for MMS", 400),
     ("40309", "Invalid destination region", 400),
     ("40310", "Invalid 'to' address", 400),
@@ -43,7 +44,10 @@ const CODES: &[(&str, &str, u16)] = &[
     ("40316", "No content provided", 400),
     ("40317", "Invalid MMS content", 400),
     ("40318", "Message queue full", 429),
+    ("40321", "Empty number pool", 400),
     ("40328", "SMS exceeds recommended size", 400),
+    ("40331", "No whitelisted destinations", 400),
+    ("40333", "Daily spend limit reached", 429),
 ];
 
 /// One refused request.

@@ -4,6 +4,8 @@ use inlet_telnyx::PhoneNumber;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::message::number_plan::area_code;
+
 /// Area codes of North America that cost the caller nothing.
 const TOLL_FREE: [&str; 7] = ["800", "833", "844", "855", "866", "877", "888"];
 /// The messaging product of a number that was never told otherwise.
@@ -58,6 +60,5 @@ impl OwnNumber {
 
 /// Whether a number is one of North America that costs the caller nothing.
 pub(crate) fn is_toll_free(number: &str) -> bool {
-    let area = number.strip_prefix("+1").and_then(|rest| rest.get(..3));
-    area.is_some_and(|area| TOLL_FREE.contains(&area))
+    area_code(number).is_some_and(|area| TOLL_FREE.contains(&area))
 }

@@ -20,6 +20,8 @@ use crate::http::IdempotencyTable;
 use crate::media::MediaStore;
 use crate::message::log::MessageLog;
 use crate::message::opt_out::OptOuts;
+use crate::message::pool::LastSenders;
+use crate::message::spending::Spending;
 use crate::random::Randomness;
 use crate::webhook::log::DeliveryLog;
 use crate::webhook::route::Route;
@@ -40,6 +42,8 @@ pub(crate) struct World {
     pub(crate) opt_outs: OptOuts,
     /// The profiles' own keywords and answers to them.
     pub(crate) autoresponders: Vec<Autoresponder>,
+    pub(crate) last_senders: LastSenders,
+    pub(crate) spending: Spending,
     pub(crate) media: MediaStore,
     /// Files that were uploaded under a name.
     pub(crate) uploads: Uploads,
@@ -75,6 +79,8 @@ impl World {
             messages: MessageLog::new(config.message_log_capacity),
             opt_outs: OptOuts::default(),
             autoresponders: Vec::new(),
+            last_senders: LastSenders::default(),
+            spending: Spending::default(),
             media: MediaStore::new(config.media_capacity_bytes),
             uploads: Uploads::default(),
             deliveries: DeliveryLog::new(config.delivery_log_capacity),

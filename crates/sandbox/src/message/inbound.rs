@@ -1,6 +1,6 @@
 //! A text from a phone: it arrives at one of the account's numbers, and its webhook is set going.
 
-use inlet_telnyx::PhoneNumber;
+use inlet_telnyx::Address;
 use jiff::Timestamp;
 
 use crate::account::{Account, World};
@@ -13,16 +13,10 @@ use crate::webhook::route::Route;
 impl Account {
     /// Takes a text from a phone and sets its webhook going.
     pub(crate) fn receive_text(&self, text: InboundText) -> Result<Injected, TextError> {
-        let unknown = || TextError::UnknownNumber { number: text.to.clone() };
-        let to: PhoneNumber = text.to.parse().map_err(|_| unknown())?;
-        if !self.owns(to.as_str()) {
-            return Err(unknown());
-        }
         let now = self.clock.now();
         self.change(|world| {
             self.check_queue(world)?;
-            let no_profile = || TextError::NoProfile { number: to.to_string() };
-            let profile_id = world.profile_of(&to).ok_or_else(no_profile)?.id.clone();
+            let profile_id = profile_of(world, &text.to)?;
             let event_id = text.data_id.clone();
             let message = self.inbound_message(world, text, profile_id, now);
             Ok(self.arrive(world, message, event_id))
@@ -111,4 +105,17 @@ impl Account {
             }
         }
     }
+}
+
+/// The profile of one of the account's numbers or short codes.
+fn profile_of(world: &World, to: &str) -> Result<String, TextError> {
+    let own = match Address::parse(to) {
+        Address::Number(number) => world.number(&number).map(|own| &own.profile_id),
+        Address::ShortCode(code) => {
+            world.short_codes.iter().find(|own| own.code == code).map(|own| &own.profile_id)
+        }
+        Address::Alphanumeric(_) | Address::Empty => None,
+    };
+    let own = own.ok_or_else(|| TextError::UnknownNumber { number: to.to_owned() })?;
+    own.clone().ok_or_else(|| TextError::NoProfile { number: to.to_owned() })
 }

@@ -66,6 +66,16 @@ pub(crate) fn is_in(number: &PhoneNumber, country: &str) -> bool {
     countries(number).contains(&country)
 }
 
+/// Whether a number is of the United States, Canada or one of their neighbours in the plan.
+pub(crate) fn is_north_american(number: &str) -> bool {
+    number.starts_with("+1")
+}
+
+/// The area code of a North American number.
+pub(crate) fn area_code(number: &str) -> Option<&str> {
+    number.strip_prefix("+1")?.get(..3)
+}
+
 fn countries(number: &PhoneNumber) -> &'static [&'static str] {
     let digits = &number.as_str()[1..];
     COUNTRIES.iter().find(|(code, _)| digits.starts_with(code)).map_or(&[], |(_, countries)| countries)

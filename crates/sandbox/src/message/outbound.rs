@@ -13,10 +13,12 @@ impl Account {
     /// Accepts an outbound message, decides how it goes, and sets it going unless it is to go later.
     pub(crate) fn accept(&self, world: &mut World, request: SendRequest) -> Result<Message, Refusal> {
         self.check_blocks(world, &request)?;
+        self.check_spending(world, &request.profile_id)?;
         self.check_queue(world)
             .map_err(|error| Refusal::new("40318", format!("The message queue is full: {error}.")))?;
         let message = self.outbound_message(world, request, self.clock.now());
         world.messages.push(message.clone());
+        self.spend(world, &message);
         if message.send_at().is_none() {
             self.dispatch(world, &message);
         }

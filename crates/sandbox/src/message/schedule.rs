@@ -56,6 +56,9 @@ impl Account {
             let detail = "Only a message that is scheduled for more than a minute from now can be cancelled.";
             return Err(Refusal::new("10010", detail));
         }
+        let (profile_id, cost) = (message.profile_id.clone(), message.cost_hundred_thousandths());
+        let spent_at = message.received_at;
+        world.spending.give_back(&profile_id, cost, spent_at);
         let cancel = |message: &mut Message| {
             if let Some(sending) = &mut message.sending {
                 sending.is_cancelled = true;

@@ -2,6 +2,7 @@
 
 mod content;
 mod fields;
+mod sender;
 
 use inlet_telnyx::{Address, PhoneNumber};
 use jiff::Timestamp;
@@ -10,11 +11,13 @@ use serde_json::{Map, Value};
 use crate::account::profile::Profile;
 use crate::account::{Account, World};
 use crate::field::{missing, text};
-use crate::message::{Coding, MessageMedia, number_plan, schedule};
+use crate::message::carrier::LineType;
+use crate::message::{Coding, MessageMedia, number_plan, pool, schedule};
 use crate::refusal::Refusal;
 use crate::webhook::route::Route;
 use content::Content;
 use fields::{flag, given, optional_text, texts, url};
+use sender::Sender;
 
 pub(crate) use fields::json_object;
 
@@ -26,7 +29,10 @@ const MAX_GROUP: usize = 8;
 pub(crate) enum Endpoint {
     Any,
     LongCode,
+    ShortCode,
+    NumberPool,
     Group,
+    Alphanumeric,
     Schedule,
 }
 
@@ -36,6 +42,9 @@ impl Endpoint {
         match self {
             Self::Any => "/messages",
             Self::LongCode => "/messages/long_code",
+            Self::ShortCode => "/messages/short_code",
+            Self::NumberPool => "/messages/number_pool",
+            Self::Alphanumeric => "/messages/alphanumeric_sender_id",
             Self::Group => "/messages/group_mms",
             Self::Schedule => "/messages/schedule",
         }
@@ -59,35 +68,45 @@ pub(crate) struct SendRequest {
 }
 
 impl SendRequest {
-    /// Checks a body: shape, addresses, profile, destination, content, time.
+    /// Checks a body: shape, addresses, profile, destination, content, time. A pool then chooses the sender.
     pub(crate) fn check(
         endpoint: Endpoint,
         body: &Map<String, Value>,
-        world: &World,
+        world: &mut World,
         account: &Account,
     ) -> Result<Self, Refusal> {
         let to = recipients(endpoint, body)?;
-        let from = sender(endpoint, body, account)?;
+        let mut sender = Sender::read(endpoint, body, world)?;
         let own_route =
             Route { primary: url(body, "webhook_url")?, failover: url(body, "webhook_failover_url")? };
-        let profile = profile(body, world, &from)?;
+        let profile = sender.profile(body, world)?.clone();
         for number in &to {
-            check_destination(endpoint, number, profile)?;
+            check_destination(endpoint, number, &profile)?;
+            check_line(number, &profile, account)?;
+            sender = sender.for_destination(number, &profile, world)?;
         }
-        let content = Content::check(endpoint, body, world, account)?;
+        let takes_media = sender.takes_media(world);
+        let content = Content::check(endpoint, body, (&to, takes_media), &profile, world, account)?;
+        let send_at = send_at(endpoint, body, account.clock.now())?;
+        let (route, subject) = (route(own_route, &profile, body)?, optional_text(body, "subject")?);
+        let tags = texts(body, "tags")?;
+        let from = match (sender, to.first()) {
+            (Sender::Pool, Some(to)) => pool::choose(world, &profile, to, content.is_mms)?.to_string(),
+            (sender, _) => sender.address().to_owned(),
+        };
         Ok(Self {
-            route: route(own_route, profile, body)?,
-            profile_id: profile.id.clone(),
-            subject: optional_text(body, "subject")?,
-            tags: texts(body, "tags")?,
-            send_at: send_at(endpoint, body, account.clock.now())?,
-            from: from.to_string(),
+            from,
             to,
             text: content.text,
+            subject,
             media: content.media,
             is_mms: content.is_mms,
             coding: content.coding,
             is_group: endpoint == Endpoint::Group,
+            tags,
+            profile_id: profile.id,
+            route,
+            send_at,
         })
     }
 }
@@ -123,71 +142,34 @@ fn recipient(value: &Value) -> Result<PhoneNumber, Refusal> {
     }
 }
 
-fn sender(endpoint: Endpoint, body: &Map<String, Value>, account: &Account) -> Result<PhoneNumber, Refusal> {
-    let Some(value) = given(body, "from") else {
-        let could_be_pool = matches!(endpoint, Endpoint::Any | Endpoint::Schedule);
-        return Err(match could_be_pool && given(body, "messaging_profile_id").is_some() {
-            true => Refusal::not_emulated("number pools, so `from` is needed").at("/from"),
-            false => missing("from"),
-        });
-    };
-    let from = text(value, "/from")?;
-    from.parse().ok().filter(|_| account.owns(from)).ok_or_else(|| {
-        let detail =
-            format!("The 'from' address '{from}' is not a number of this account with a messaging profile.");
-        Refusal::new("40305", detail).at("/from")
-    })
-}
-
-fn profile<'a>(
-    body: &Map<String, Value>,
-    world: &'a World,
-    from: &PhoneNumber,
-) -> Result<&'a Profile, Refusal> {
-    let own = world.profile_of(from);
-    let profile = match optional_text(body, "messaging_profile_id")? {
-        None => own.ok_or_else(|| {
-            let detail = format!("The 'from' address '{from}' is not on a messaging profile.");
-            Refusal::new("40305", detail).at("/from")
-        })?,
-        Some(id) => named_profile(&id, world, own, from)?,
-    };
-    if profile.enabled {
-        return Ok(profile);
-    }
-    Err(Refusal::new("40312", "The messaging profile is disabled; enable it before sending.")
-        .at("/messaging_profile_id"))
-}
-
-fn named_profile<'a>(
-    id: &str,
-    world: &'a World,
-    own: Option<&Profile>,
-    from: &PhoneNumber,
-) -> Result<&'a Profile, Refusal> {
-    let unknown = || {
-        Refusal::new("10005", format!("There is no messaging profile '{id}'.")).at("/messaging_profile_id")
-    };
-    let named = world.profile(id).ok_or_else(unknown)?;
-    if own.is_none_or(|own| own.id != named.id) {
-        let detail = format!("The 'from' address '{from}' is not on the messaging profile '{id}'.");
-        return Err(Refusal::new("40305", detail).at("/from"));
-    }
-    Ok(named)
-}
-
 fn check_destination(endpoint: Endpoint, number: &PhoneNumber, profile: &Profile) -> Result<(), Refusal> {
+    if profile.whitelisted_destinations.is_empty() {
+        let detail = "The messaging profile allows no destinations; see its whitelisted_destinations.";
+        return Err(Refusal::new("40331", detail).at("/to"));
+    }
     if !number_plan::is_allowed(number, &profile.whitelisted_destinations) {
         let detail = format!(
             "The messaging profile does not allow messages to '{number}'; see its whitelisted_destinations."
         );
         return Err(Refusal::new("40309", detail).at("/to"));
     }
-    if endpoint == Endpoint::Group && !number.as_str().starts_with("+1") {
+    if endpoint == Endpoint::Group && !number_plan::is_north_american(number.as_str()) {
         let detail = format!("Group messages go to North America only, so not to '{number}'.");
         return Err(Refusal::new("40301", detail).at("/to"));
     }
     Ok(())
+}
+
+/// A profile may want to send to mobile phones only.
+fn check_line(number: &PhoneNumber, profile: &Profile, account: &Account) -> Result<(), Refusal> {
+    let line = account.host.config.carrier.line_of(number.as_str());
+    let is_mobile =
+        account.owns(number.as_str()) || line.is_none_or(|line| line.line_type == LineType::Wireless);
+    if !profile.mobile_only || is_mobile {
+        return Ok(());
+    }
+    let detail = format!("The messaging profile sends to mobile phones only, and '{number}' is none.");
+    Err(Refusal::new("40301", detail).at("/to"))
 }
 
 fn send_at(

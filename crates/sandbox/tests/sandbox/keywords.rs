@@ -163,12 +163,10 @@ async fn automatic_answers_are_listed_shown_replaced_and_removed() {
     assert_eq!(get_v2(&sandbox, &one).await.body["data"], created);
     assert_eq!(get_v2(&sandbox, &list).await.body["meta"]["total_results"], 1);
     assert_eq!(get_v2(&sandbox, &format!("{list}?country_code=DE")).await.body["data"], json!([]));
-    let url = format!("{}{one}", sandbox.api_url());
-    let put = client().put(&url).bearer_auth(sandbox.api_key());
     let other = json!({"op": "stop", "keywords": ["BYE"], "resp_text": "You have left us for good.", "country_code": "*"});
-    let replaced = Reply::of(put.json(&other)).await.body["data"].clone();
+    let replaced = call_v2(&sandbox, http::Method::PUT, &one, other).await.body["data"].clone();
     assert_eq!((&replaced["id"], &replaced["keywords"]), (&created["id"], &json!(["BYE"])));
-    let removed = Reply::of(client().delete(&url).bearer_auth(sandbox.api_key())).await;
+    let removed = delete_v2(&sandbox, &one).await;
     assert_eq!((removed.status, removed.body), (200, json!("OK")));
     assert_eq!(get_v2(&sandbox, &one).await.refusal(), (404, "10005", ""));
     let unknown = "/messaging_profiles/none/autoresp_configs";

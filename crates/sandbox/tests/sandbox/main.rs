@@ -19,6 +19,7 @@ mod page;
 mod profiles;
 mod scheduling;
 mod seeds;
+mod senders;
 mod sending;
 mod short_codes;
 mod snapshot;

@@ -31,8 +31,7 @@ async fn status(sandbox: &Sandbox, id: &Value) -> Value {
 }
 
 async fn delete(sandbox: &Sandbox, id: &Value) -> Reply {
-    let url = format!("{}/messages/{}", sandbox.api_url(), id.as_str().unwrap());
-    Reply::of(client().delete(url).bearer_auth(sandbox.api_key())).await
+    delete_v2(sandbox, &format!("/messages/{}", id.as_str().unwrap())).await
 }
 
 #[tokio::test]

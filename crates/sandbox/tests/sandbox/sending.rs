@@ -82,7 +82,7 @@ async fn each_mistake_gets_its_own_code_and_place() {
 #[tokio::test]
 async fn of_several_mistakes_the_first_in_order_is_named() {
     let sandbox = Sandbox::start(swift()).await.unwrap();
-    let mut body = json!({"from": "nobody", "messaging_profile_id": "nowhere", "text": ""});
+    let mut body = json!({"from": "+15550000000", "messaging_profile_id": "nowhere", "text": ""});
     let url = format!("{}/messages", sandbox.api_url());
     assert_eq!(Reply::of(client().post(&url).body("{")).await.refusal(), (401, "10009", ""));
     assert_eq!(

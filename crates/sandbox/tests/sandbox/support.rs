@@ -169,11 +169,6 @@ pub async fn send(sandbox: &Sandbox, body: Value) -> Reply {
     Reply::of(send_request(sandbox, &body)).await
 }
 
-pub async fn post_v2(sandbox: &Sandbox, path: &str, body: Value) -> Reply {
-    let request = client().post(format!("{}{path}", sandbox.api_url())).bearer_auth(sandbox.api_key());
-    Reply::of(request.json(&body)).await
-}
-
 pub async fn get_v2(sandbox: &Sandbox, path: &str) -> Reply {
     Reply::of(client().get(format!("{}{path}", sandbox.api_url())).bearer_auth(sandbox.api_key())).await
 }
@@ -182,6 +177,10 @@ pub async fn get_v2(sandbox: &Sandbox, path: &str) -> Reply {
 pub async fn call_v2(sandbox: &Sandbox, method: Method, path: &str, body: Value) -> Reply {
     let request = client().request(method, format!("{}{path}", sandbox.api_url()));
     Reply::of(request.bearer_auth(sandbox.api_key()).json(&body)).await
+}
+
+pub async fn post_v2(sandbox: &Sandbox, path: &str, body: Value) -> Reply {
+    call_v2(sandbox, Method::POST, path, body).await
 }
 
 pub async fn patch_v2(sandbox: &Sandbox, path: &str, body: Value) -> Reply {

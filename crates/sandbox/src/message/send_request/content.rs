@@ -1,12 +1,15 @@
 //! What a message says: its text, its encoding and parts, its media, and so whether it is an SMS or an MMS.
 
-use inlet_telnyx::{MAX_PARTS, Segments, smart_encode};
+use inlet_telnyx::{MAX_PARTS, PhoneNumber, Segments, smart_encode};
 use serde_json::{Map, Value};
 
 use super::Endpoint;
 use super::fields::{flag, optional_text, texts};
+use crate::account::profile::Profile;
 use crate::account::{Account, World};
-use crate::field::optional_url;
+use crate::field::{missing, optional_url};
+use crate::media::sha256;
+use crate::message::number_plan::is_north_american;
 use crate::message::{Coding, MessageMedia};
 use crate::refusal::Refusal;
 
@@ -24,13 +27,19 @@ pub(super) struct Content {
 }
 
 impl Content {
+    /// Checks the content that goes to some numbers, from a sender that takes media or does not.
     pub(super) fn check(
         endpoint: Endpoint,
         body: &Map<String, Value>,
+        (to, sender_takes_media): (&[PhoneNumber], bool),
+        profile: &Profile,
         world: &World,
         account: &Account,
     ) -> Result<Self, Refusal> {
         let text = optional_text(body, "text")?;
+        if endpoint == Endpoint::Alphanumeric && text.is_none() {
+            return Err(missing("text"));
+        }
         let urls = media_urls(body)?;
         let is_mms = endpoint == Endpoint::Group || kind(body, &urls)?;
         let shown = text.as_deref().unwrap_or_default();
@@ -39,11 +48,43 @@ impl Content {
         }
         let media: Vec<_> = urls.iter().map(|url| account.known_media(world, url)).collect();
         check_media(&media)?;
-        let coding = if is_mms { Coding::of(shown) } else { coding(body, shown, false)? };
         if !is_mms {
-            check_parts(body, coding.parts, account.host.config.carrier.recommended_parts)?;
+            return Self::sms(body, text, profile, account);
         }
-        Ok(Self { text, media, is_mms, coding })
+        match check_mms(to, sender_takes_media) {
+            Err(_) if profile.mms_fall_back_to_sms && endpoint != Endpoint::Group => {
+                let lines = text.into_iter().filter(|text| !text.is_empty()).chain(urls);
+                let text = lines.collect::<Vec<_>>().join("\n");
+                Self::sms(body, Some(text), profile, account)
+            }
+            checked => {
+                let coding = Coding::of(shown);
+                checked.map(|()| Self { text, media, is_mms, coding })
+            }
+        }
+    }
+
+    fn sms(
+        body: &Map<String, Value>,
+        text: Option<String>,
+        profile: &Profile,
+        account: &Account,
+    ) -> Result<Self, Refusal> {
+        let coding = coding(body, text.as_deref().unwrap_or_default(), profile.smart_encoding)?;
+        check_parts(body, coding.parts, account.host.config.carrier.recommended_parts)?;
+        Ok(Self { text, media: Vec::new(), is_mms: false, coding })
+    }
+}
+
+/// An MMS stays in North America, and comes from a number that takes media.
+fn check_mms(to: &[PhoneNumber], sender_takes_media: bool) -> Result<(), Refusal> {
+    if let Some(abroad) = to.iter().find(|number| !is_north_american(number.as_str())) {
+        let detail = format!("An MMS goes to North America only, so not to '{abroad}'.");
+        return Err(Refusal::new("40301", detail).at("/to"));
+    }
+    match sender_takes_media {
+        true => Ok(()),
+        false => Err(Refusal::new("40308", "The 'from' address cannot send MMS.").at("/from")),
     }
 }
 
@@ -119,14 +160,24 @@ fn check_parts(body: &Map<String, Value>, parts: usize, recommended: usize) -> R
 impl Account {
     // Media elsewhere are not fetched; of its own ones the sandbox knows type, size and digest.
     fn known_media(&self, world: &World, url: &str) -> MessageMedia {
-        let path = url.strip_prefix(&self.host.origin).and_then(|path| path.strip_prefix("/media/"));
-        match path.and_then(|path| world.media.find(path)) {
-            None => MessageMedia::bare(url),
-            Some(stored) => MessageMedia {
+        let bare = MessageMedia::bare(url);
+        let Some(path) = url.strip_prefix(&self.host.origin) else { return bare };
+        if let Some(stored) = path.strip_prefix("/media/").and_then(|path| world.media.find(path)) {
+            return MessageMedia {
                 content_type: Some(stored.content_type.clone()),
                 size: i64::try_from(stored.data.len()).ok(),
                 sha256: Some(stored.sha256.clone()),
-                ..MessageMedia::bare(url)
+                ..bare
+            };
+        }
+        let name = path.strip_prefix("/v2/media/").and_then(|path| path.strip_suffix("/download"));
+        match name.and_then(|name| world.uploads.find(name, self.clock.now())) {
+            None => bare,
+            Some(upload) => MessageMedia {
+                content_type: Some(upload.content_type.replace('_', "/")),
+                size: i64::try_from(upload.data.len()).ok(),
+                sha256: Some(sha256(&upload.data)),
+                ..bare
             },
         }
     }
