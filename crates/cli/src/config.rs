@@ -6,6 +6,7 @@ mod parse;
 mod problem;
 mod reader;
 mod reply;
+mod sandbox;
 mod schema;
 mod sections;
 mod settings;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use inlet_domain::ReplyRule;
+use inlet_sandbox::SandboxConfig;
 
 use crate::environment::Environment;
 use crate::exit::Failure;
@@ -24,7 +26,7 @@ pub(crate) use destination::{DestinationConfig, default_retry};
 pub(crate) use layers::FlagSetting;
 pub(crate) use parse::{duration, is_loopback, shown};
 pub(crate) use reader::read_secret;
-pub(crate) use sections::{Admin, Media, SandboxSection, Telnyx, Webhooks};
+pub(crate) use sections::{Admin, Media, Telnyx, Webhooks};
 pub(crate) use settings::Value;
 
 use problem::Problems;
@@ -57,7 +59,7 @@ pub(crate) struct Config {
     /// The admin listener.
     pub(crate) admin: Admin,
     /// The local Telnyx.
-    pub(crate) sandbox: SandboxSection,
+    pub(crate) sandbox: SandboxConfig,
     /// The SQLite file.
     pub(crate) store_path: PathBuf,
     /// The media archive.
@@ -146,7 +148,7 @@ fn understand(settings: &Settings, problems: &mut Problems) -> Option<Config> {
     let webhooks = sections::webhooks(&mut Reader::new(settings.section("webhooks"), problems));
     let telnyx = sections::telnyx(&mut Reader::new(settings.section("telnyx"), problems));
     let admin = sections::admin(&mut Reader::new(settings.section("admin"), problems));
-    let sandbox = sections::sandbox(&mut Reader::new(settings.section("sandbox"), problems));
+    let sandbox = sandbox::sandbox(&mut Reader::new(settings.section("sandbox"), problems));
     let store_path = sections::store(&mut Reader::new(settings.section("store"), problems));
     let media = sections::media(&mut Reader::new(settings.section("media"), problems));
     let keep_jobs = sections::retention(&mut Reader::new(settings.section("retention"), problems));

@@ -335,3 +335,36 @@ fn no_reply_in_time_is_told() {
         "equal seeds give equal keys"
     );
 }
+
+#[test]
+fn the_sandbox_misbehaves_as_its_flags_say_and_keeps_its_state() {
+    let folder = folder();
+    let flags = [
+        "sandbox",
+        "--listen",
+        FREE,
+        "--fault",
+        "api_status status=429 count=1",
+        "--fault",
+        "webhook_drop probability=0.5 number=+15551234567",
+        "--preset",
+        "runbook",
+        "--state",
+        "state.json",
+    ];
+    let start = || {
+        let mut command = inlet(folder.path());
+        command.args(flags);
+        Running::start(folder.path(), command)
+    };
+    let (first, again) = (start().ready["api_key"].clone(), start().ready["api_key"].clone());
+    assert_eq!(first, again, "killed or not, it goes on");
+    std::fs::write(folder.path().join("state.json"), "{").unwrap();
+    let broken = run(folder.path(), &flags);
+    assert_eq!(code(&broken), 8);
+    assert!(err(&broken).contains("the state file `state.json` is broken"), "{}", err(&broken));
+    assert!(err(&broken).contains("move the file away"), "{}", err(&broken));
+    let wrong = run(folder.path(), &["sandbox", "--fault", "webhook_flood"]);
+    assert_eq!(code(&wrong), 8);
+    assert!(err(&wrong).contains("webhook_flood"), "{}", err(&wrong));
+}

@@ -84,7 +84,7 @@ impl Account {
     /// Changes the world and wakes whoever waits for that.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         let result = self.quietly(change);
-        self.changed.send_replace(());
+        self.tell_change();
         self.due.notify_one();
         result
     }
@@ -94,9 +94,14 @@ impl Account {
         let mut world = self.lock();
         let result = change(&mut world);
         if world.note_changes() {
-            self.changed.send_replace(());
+            self.tell_change();
         }
         result
+    }
+
+    fn tell_change(&self) {
+        self.changed.send_replace(());
+        self.host.dirty.notify_one();
     }
 
     /// Waits until `look` finds something, no longer than `limit` and no longer than the sandbox runs.

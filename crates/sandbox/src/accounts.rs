@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use inlet_telnyx::InvalidKey;
 
 use crate::account::Account;
+use crate::account::snapshot::{Snapshot, SnapshotError};
 use crate::config::AccountSettings;
 use crate::host::Host;
 use crate::webhook::courier;
@@ -44,6 +45,17 @@ pub enum AccountError {
     },
 }
 
+/// Why the accounts cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+}
+
 /// All accounts. The first is the default one and stays.
 pub(crate) struct Accounts {
     pub(crate) host: Arc<Host>,
@@ -53,10 +65,23 @@ pub(crate) struct Accounts {
 }
 
 impl Accounts {
-    /// Opens the default account and sets its webhooks going.
-    pub(crate) fn open(host: Arc<Host>) -> Result<Self, InvalidKey> {
-        let default = start(&host, host.config.default_account())?;
-        Ok(Self { host, default, further: Mutex::default() })
+    /// Opens the default account, and others that a file has kept, and sets their webhooks going.
+    pub(crate) fn open(host: Arc<Host>, kept: Vec<Snapshot>) -> Result<Self, OpenError> {
+        let mut kept = kept.into_iter();
+        let settings = host.config.default_account();
+        let default = match kept.next() {
+            None => start(&host, settings)?,
+            Some(snapshot) => {
+                let account = start(&host, snapshot.settings_under(settings))?;
+                account.take_up(snapshot)?;
+                account
+            }
+        };
+        let accounts = Self { host, default, further: Mutex::default() };
+        for snapshot in kept {
+            accounts.add(snapshot.account.clone())?.take_up(snapshot)?;
+        }
+        Ok(accounts)
     }
 
     pub(crate) fn default(&self) -> &Arc<Account> {
@@ -96,6 +121,7 @@ impl Accounts {
         }
         further.push(account.clone());
         self.host.tracker.spawn(courier::run(account.clone()));
+        self.host.dirty.notify_one();
         Ok(account)
     }
 
@@ -104,6 +130,7 @@ impl Accounts {
         let mut further = self.lock();
         let Some(index) = further.iter().position(|account| account.name == name) else { return false };
         further.remove(index).close();
+        self.host.dirty.notify_one();
         true
     }
 

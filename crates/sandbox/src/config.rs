@@ -3,7 +3,9 @@
 mod api;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use inlet_telnyx::PhoneNumber;
@@ -26,7 +28,7 @@ const DEFAULT_NUMBER: &str = "+15559876543";
 /// The short code that every account has, unless told otherwise. No real one begins with 1.
 const DEFAULT_SHORT_CODE: &str = "12345";
 
-/// What a sandbox is started with. It does not print itself, because it may hold an API key.
+/// What a sandbox is started with. It prints its address only, because it may hold an API key.
 #[derive(Clone)]
 pub struct SandboxConfig {
     /// Address to listen on; port 0 takes any free port.
@@ -89,6 +91,8 @@ pub struct SandboxConfig {
     pub allowed_hosts: Vec<String>,
     /// Origin at which others reach the sandbox, used in media URLs; the bound address when absent.
     pub public_url: Option<Url>,
+    /// File that keeps the state between starts: read at the start, written after changes and at the end.
+    pub state: Option<PathBuf>,
     /// Stops the sandbox's clock at a time; it then moves only when told to. Delays wait for that too.
     pub frozen_at: Option<Timestamp>,
 }
@@ -127,8 +131,15 @@ impl Default for SandboxConfig {
             message_log_capacity: 50_000,
             allowed_hosts: Vec::new(),
             public_url: None,
+            state: None,
             frozen_at: None,
         }
+    }
+}
+
+impl fmt::Debug for SandboxConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SandboxConfig").field("listen", &self.listen).finish_non_exhaustive()
     }
 }
 

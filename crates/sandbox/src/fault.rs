@@ -1,5 +1,7 @@
 //! Misbehaviour on request: which faults are active, whom they concern, how often they strike.
 
+mod syntax;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,6 +20,8 @@ pub(crate) struct Host {
     pub(crate) cancel: CancellationToken,
     /// Owns every task.
     pub(crate) tracker: TaskTracker,
+    /// Tells that something has changed that a state file should hold.
+    pub(crate) dirty: Notify,
     // Guards one draw; no account is concerned by how often requests are refused.
     request_ids: Mutex<Randomness>,
 }
@@ -27,7 +30,7 @@ impl Host {
     pub(crate) fn new(config: SandboxConfig, origin: String, client: reqwest::Client) -> Self {
         let request_ids = Mutex::new(Randomness::new(config.seed));
         let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
-        Self { config, origin, client, cancel, tracker, request_ids }
+        Self { config, origin, client, cancel, tracker, dirty: Notify::new(), request_ids }
     }
 
     /// A name for one request that is refused.

@@ -19,6 +19,8 @@ mod refusal;
 
 mod http;
 
+mod state;
+
 mod base64_bytes;
 mod clock;
 mod random;
@@ -33,4 +35,5 @@ pub use fault::{CarrierOutcome, Fault, FaultEffect, FaultMatch, InvalidFault};
 pub use message::carrier::{CarrierSettings, Line, LineEnd, LineType};
 pub use message::text::{InboundMedia, InboundText, Injected, RawEvent, TextError};
 pub use sandbox::{Sandbox, SandboxError};
+pub use state::StateError;
 pub use webhook::delivery::{Attempt, AttemptError, Delivery, DeliveryStatus};

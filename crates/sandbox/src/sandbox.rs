@@ -11,12 +11,14 @@ use tracing::info;
 use url::Url;
 
 use crate::account::Account;
-use crate::accounts::{AccountError, Accounts};
+use crate::account::snapshot::{Snapshot, SnapshotError};
+use crate::accounts::{AccountError, Accounts, OpenError};
 use crate::config::{AccountSettings, SandboxConfig};
 use crate::fault::{Fault, InvalidFault};
 use crate::host::Host;
 use crate::http;
 use crate::message::text::{InboundText, Injected, RawEvent, TextError};
+use crate::state::{self, StateError};
 use crate::webhook::delivery::Delivery;
 
 /// How long shutdown waits for requests under way before their tasks are left to their cancelled ends.
@@ -40,6 +42,9 @@ pub enum SandboxError {
     /// The client that sends webhooks cannot be set up.
     #[error("cannot set up the webhook client")]
     Client(#[source] reqwest::Error),
+    /// The state file cannot be used.
+    #[error("cannot go on from the state file; move it away to start afresh")]
+    State(#[from] StateError),
     /// Events still wait for delivery.
     #[error("{pending} events were still on their way after {waited:?}")]
     NotIdle {
@@ -57,8 +62,13 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Listens, and answers from then on.
-    pub async fn start(config: SandboxConfig) -> Result<Self, SandboxError> {
+    /// Starts with defaults: one account with one number, on any free port of this machine, no webhook URL yet.
+    pub async fn start() -> Result<Self, SandboxError> {
+        Self::start_with(SandboxConfig::default()).await
+    }
+
+    /// Starts as configured: listens, and answers from then on.
+    pub async fn start_with(config: SandboxConfig) -> Result<Self, SandboxError> {
         let listen_error = |source| SandboxError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
@@ -67,7 +77,14 @@ impl Sandbox {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{address}"),
         };
-        let accounts = Arc::new(Accounts::open(Arc::new(Host::new(config, origin, client)))?);
+        let state = config.state.clone();
+        let kept = state.as_deref().map_or_else(|| Ok(Vec::new()), state::read)?;
+        let accounts = Arc::new(open(Arc::new(Host::new(config, origin, client)), kept)?);
+        if let Some(path) = state {
+            // A file that cannot be written is found now, not after a day's work.
+            state::save(&accounts, &path).await?;
+            accounts.host.tracker.spawn(state::keep(accounts.clone(), path));
+        }
         accounts.host.tracker.spawn(http::serve(listener, accounts.clone()));
         info!(%address, "sandbox listens on {address}");
         Ok(Self { accounts, address })
@@ -173,6 +190,9 @@ impl Sandbox {
         if tokio::time::timeout(GRACE, self.accounts.host.tracker.wait()).await.is_err() {
             tracing::warn!(tasks = self.accounts.host.tracker.len(), "sandbox tasks did not end in time");
         }
+        if let Some(path) = &self.accounts.host.config.state {
+            state::save_or_tell(&self.accounts, path).await;
+        }
     }
 }
 
@@ -186,6 +206,17 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         self.accounts.host.cancel.cancel();
     }
+}
+
+fn open(host: Arc<Host>, kept: Vec<Snapshot>) -> Result<Accounts, SandboxError> {
+    let path = host.config.state.clone().unwrap_or_default();
+    let broken = |source| SandboxError::State(StateError::Broken { path, source });
+    Accounts::open(host, kept).map_err(|error| match error {
+        OpenError::Key(error) => SandboxError::Key(error),
+        OpenError::Snapshot(error) => broken(error),
+        // Only a file brings further accounts, and the sandbox never writes one twice.
+        OpenError::Account(error) => broken(SnapshotError::Account(error)),
+    })
 }
 
 // A redirect is a failure for Telnyx, and a proxy would see what is meant for loopback.

@@ -115,47 +115,6 @@ pub(super) fn admin(reader: &mut Reader<'_>) -> Option<Admin> {
     Some(Admin { listen: listen?, token: token?, allowed_hosts: allowed_hosts? })
 }
 
-/// `[sandbox]`.
-#[derive(Debug, Clone)]
-pub(crate) struct SandboxSection {
-    /// Where it listens.
-    pub(crate) listen: SocketAddr,
-    /// The account's numbers.
-    pub(crate) numbers: Vec<PhoneNumber>,
-    /// Tries at the webhook URL.
-    pub(crate) attempts: u32,
-    /// Tries at the failover URL.
-    pub(crate) failover_attempts: u32,
-    /// Whether media need the API key.
-    pub(crate) media_auth: bool,
-    /// Where webhooks go; `dev` puts its own there.
-    pub(crate) webhook_url: Option<Url>,
-    /// Where they go when that fails.
-    pub(crate) failover_url: Option<Url>,
-}
-
-pub(super) fn sandbox(reader: &mut Reader<'_>) -> Option<SandboxSection> {
-    let listen = reader.text("listen", parse::listen);
-    let numbers = reader.texts("numbers", number);
-    let attempts = reader.number("attempts", 1..=20, 3);
-    let failover_attempts = reader.number("failover_attempts", 0..=20, 1);
-    let media_auth = reader.flag("media_auth");
-    let webhook_url = reader.optional("webhook_url", parse::http_url);
-    let failover_url = reader.optional("failover_url", parse::http_url);
-    if numbers.as_ref().is_some_and(Vec::is_empty) {
-        reader.problem("numbers", "the sandbox needs at least one number");
-    }
-    Some(SandboxSection {
-        listen: listen?,
-        numbers: numbers?,
-        attempts: attempts?,
-        failover_attempts: failover_attempts?,
-        media_auth,
-        webhook_url: webhook_url?,
-        failover_url: failover_url?,
-    })
-}
-
 /// `[store]`: the SQLite file.
 pub(super) fn store(reader: &mut Reader<'_>) -> Option<PathBuf> {
     reader.text("url", parse::store_url)

@@ -276,3 +276,40 @@ fn show_hides_secrets_and_tells_origins() {
     assert!(text.contains("# TELNYX_API_KEY") && text.contains("# default"), "{text}");
     text.parse::<toml::Table>().unwrap();
 }
+
+#[test]
+fn the_sandboxs_preset_is_the_guides_unless_another_is_named_and_single_keys_win() {
+    let tries = |section: &str| {
+        let config = load(&format!("[sandbox]\n{section}"), Environment::default()).unwrap();
+        (config.sandbox.retry.attempts_primary, config.sandbox.retry.attempts_failover)
+    };
+    assert_eq!(tries(""), (3, 1));
+    assert_eq!(tries("preset = \"runbook\""), (3, 3));
+    assert_eq!(tries("preset = \"runbook\"\nattempts = 5"), (5, 3));
+}
+
+#[test]
+fn the_sandboxs_defaults_are_those_of_its_crate() {
+    let (ours, theirs) =
+        (load("", Environment::default()).unwrap().sandbox, inlet_sandbox::SandboxConfig::default());
+    assert_eq!(ours.retry, theirs.retry);
+    assert_eq!((ours.sent_delay, ours.finalized_delay), (theirs.sent_delay, theirs.finalized_delay));
+    assert_eq!((ours.compact_json, ours.signing_time), (theirs.compact_json, theirs.signing_time));
+    assert_eq!((ours.media_auth, ours.media_digest_key), (theirs.media_auth, theirs.media_digest_key));
+    assert_eq!((ours.media_lifetime, ours.cc_as_strings), (theirs.media_lifetime, theirs.cc_as_strings));
+    assert_eq!(ours.expired_media_status, theirs.expired_media_status);
+}
+
+#[test]
+fn what_is_wrong_with_the_sandboxs_settings_is_said() {
+    for (line, words) in [
+        ("preset = \"tutorial\"", "`tutorial` is not one of guide, runbook"),
+        ("backoff_growth = \"linear\"", "exponential, fixed"),
+        ("error_statuses = [\"40300\"]", "as in 40300=403"),
+        ("faults = [\"webhook_flood\"]", "webhook_flood"),
+        ("attempts = 0", "between 1 and 20"),
+    ] {
+        let text = refused(&format!("[sandbox]\n{line}"));
+        assert!(text.contains(words), "{text}");
+    }
+}

@@ -21,6 +21,13 @@ pub(super) fn of_listener(section: &str, error: impl Error + Send + Sync + 'stat
     Failure::new(Exit::Address, format!("{error}: {}", reason(cause)), remedy).into()
 }
 
+/// The sandbox's state file cannot be used.
+pub(super) fn of_state(error: impl Error + Send + Sync + 'static) -> anyhow::Error {
+    let causes: Vec<String> = chain(&error).skip(1).map(ToString::to_string).collect();
+    let remedy = "move the file away to start afresh, or name another one with --state";
+    Failure::new(Exit::Configuration, causes.join(": "), remedy).into()
+}
+
 fn elsewhere(section: &str) -> String {
     let variable = section.to_ascii_uppercase();
     format!("choose another address with --{section}-listen, INLET_{variable}__LISTEN or `{section}.listen`")

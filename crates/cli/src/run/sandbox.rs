@@ -2,23 +2,25 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use clap::Args;
-use inlet_sandbox::{RetrySettings, Sandbox, SandboxConfig};
+use inlet_sandbox::{Sandbox, SandboxConfig, SandboxError};
 use reqwest::Url;
 
-use super::failure::of_listener;
+use super::failure::{of_listener, of_state};
 use super::flags::{RunArgs, text_setting};
 use super::ready::{Ready, ReadyFile, SandboxReady};
 use super::signals::Signals;
 use crate::args::ConfigArgs;
 use crate::commands::Context;
-use crate::config::{Config, FlagSetting, SandboxSection, Sources, Value};
+use crate::config::{Config, FlagSetting, Sources, Value};
 use crate::entropy::{SystemEntropy, seed};
 use crate::output;
 use crate::telemetry;
 
 /// Run a local Telnyx alone, for any receiver of webhooks.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  inlet sandbox --webhook-url http://127.0.0.1:3000/webhooks --attempts 3")]
+#[command(after_help = "Examples:\n  inlet sandbox --webhook-url http://127.0.0.1:3000/webhooks\n  \
+    inlet sandbox --webhook-url http://127.0.0.1:3000/webhooks --fault 'webhook_duplicate probability=0.5'\n\n\
+    Every number that Telnyx's sources contest is a setting: see [sandbox] of `inlet config default`.")]
 pub(crate) struct SandboxArgs {
     /// Where webhooks are sent.
     #[arg(long, value_name = "URL")]
@@ -26,12 +28,28 @@ pub(crate) struct SandboxArgs {
     /// Where they are sent when every try there has failed.
     #[arg(long, value_name = "URL")]
     failover_url: Option<String>,
+    /// How webhooks are tried: guide (3 tries and 1 at the failover URL, unless set) or runbook (3 and 3).
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
     /// Tries at the webhook URL.
     #[arg(long, value_name = "N")]
     attempts: Option<i64>,
     /// Tries at the failover URL.
     #[arg(long, value_name = "N")]
     failover_attempts: Option<i64>,
+    /// Time for one try, as in 2s.
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<String>,
+    /// Pause after the first failed try, as in 500ms.
+    #[arg(long, value_name = "DURATION")]
+    backoff: Option<String>,
+    /// What goes wrong, as in 'webhook_delay delay_ms=500 probability=0.2 number=+15551234567 count=3'; give it as
+    /// often as wanted.
+    #[arg(long = "fault", value_name = "FAULT")]
+    faults: Vec<String>,
+    /// Keep everything in this file between starts.
+    #[arg(long, value_name = "FILE")]
+    state: Option<String>,
     /// Text from which keys and ids are derived: equal seeds give equal ones; random unless given.
     #[arg(long, value_name = "TEXT")]
     seed: Option<String>,
@@ -50,8 +68,17 @@ impl SandboxArgs {
         let number = |flag, key, given: Option<i64>| {
             given.map(|number| FlagSetting { flag, section: "sandbox", key, value: Value::Number(number) })
         };
+        let texts = |flag, key, given: &[String]| {
+            let value = Value::Texts(given.to_vec());
+            (!given.is_empty()).then_some(FlagSetting { flag, section: "sandbox", key, value })
+        };
         let settings = [
             text("--listen", "listen", self.listen.as_ref()),
+            text("--preset", "preset", self.preset.as_ref()),
+            text("--timeout", "timeout", self.timeout.as_ref()),
+            text("--backoff", "backoff", self.backoff.as_ref()),
+            text("--state", "state", self.state.as_ref()),
+            texts("--fault", "faults", &self.faults),
             text("--webhook-url", "webhook_url", self.webhook_url.as_ref()),
             text("--failover-url", "failover_url", self.failover_url.as_ref()),
             number("--attempts", "attempts", self.attempts),
@@ -85,23 +112,12 @@ fn derived_seed(text: &str) -> [u8; 32] {
 }
 
 /// Starts a sandbox as it is configured.
-pub(super) async fn start(section: &SandboxSection, seed: [u8; 32]) -> anyhow::Result<Sandbox> {
-    let retry = RetrySettings {
-        attempts_primary: section.attempts,
-        attempts_failover: section.failover_attempts,
-        ..RetrySettings::default()
-    };
-    let config = SandboxConfig {
-        listen: section.listen,
-        seed,
-        webhook_url: section.webhook_url.clone(),
-        failover_url: section.failover_url.clone(),
-        retry,
-        numbers: section.numbers.clone(),
-        media_auth: section.media_auth,
-        ..SandboxConfig::default()
-    };
-    Sandbox::start(config).await.map_err(|error| of_listener("sandbox", error))
+pub(super) async fn start(configured: &SandboxConfig, seed: [u8; 32]) -> anyhow::Result<Sandbox> {
+    let config = SandboxConfig { seed, ..configured.clone() };
+    Sandbox::start_with(config).await.map_err(|error| match error {
+        SandboxError::State(_) => of_state(error),
+        error => of_listener("sandbox", error),
+    })
 }
 
 /// What the ready file says of a sandbox.

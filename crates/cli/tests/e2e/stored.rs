@@ -202,7 +202,7 @@ impl Scene {
         let mut config = SandboxConfig { listen: "127.0.0.1:0".parse().unwrap(), ..SandboxConfig::default() };
         config.numbers = vec![OURS.parse().unwrap()];
         config.retry.backoff = Duration::from_millis(5);
-        let sandbox = Sandbox::start(config).await.unwrap();
+        let sandbox = Sandbox::start_with(config).await.unwrap();
         write_configuration(folder.path(), &sandbox, UNSEEN);
         let gateway = start_serve(folder.path(), &sandbox).await;
         let http = reqwest::Client::new();

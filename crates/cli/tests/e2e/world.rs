@@ -78,7 +78,7 @@ pub(crate) async fn start_sandbox(numbers: &[&str]) -> Sandbox {
     let numbers = numbers.iter().map(|number| number.parse().unwrap()).collect();
     let config =
         SandboxConfig { listen: "127.0.0.1:0".parse().unwrap(), numbers, ..SandboxConfig::default() };
-    Sandbox::start(config).await.unwrap()
+    Sandbox::start_with(config).await.unwrap()
 }
 
 /// Writes an `inlet.toml` that trusts and uses the sandbox.

@@ -2,11 +2,13 @@
 
 use std::sync::PoisonError;
 
+use inlet_telnyx::PhoneNumber;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::account::changes::Changes;
 use crate::account::{Account, World};
+use crate::accounts::AccountError;
 use crate::config::AccountSettings;
 
 /// The version of the documents that are written. Fields are only ever added, and a missing one has its default,
@@ -25,6 +27,9 @@ pub enum SnapshotError {
         /// The document's version.
         version: u32,
     },
+    /// The account cannot be opened.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// The account lacks numbers of the snapshot, or has further ones.
     #[error("snapshot is of an account with the numbers {theirs}; this one has {ours}")]
     Numbers {
@@ -63,7 +68,43 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// The settings of the account, as far as these do not say otherwise: where its webhooks go, which numbers it
+    /// has besides.
+    pub(crate) fn settings_under(&self, given: AccountSettings) -> AccountSettings {
+        let mut settings = self.account.clone();
+        let own: Vec<&PhoneNumber> = self.world.numbers.iter().map(|own| &own.number).collect();
+        let fresh = given.numbers.into_iter().filter(|number| !own.contains(&number));
+        settings.numbers.extend(fresh.filter(|number| !self.account.numbers.contains(number)));
+        settings.api_key = given.api_key.or(settings.api_key);
+        settings.webhook_url = given.webhook_url.or(settings.webhook_url);
+        settings.failover_url = given.failover_url.or(settings.failover_url);
+        settings
+    }
+}
+
 impl Account {
+    /// Takes up a state that a file has kept, with the numbers and URLs that were configured since.
+    pub(crate) fn take_up(&self, mut snapshot: Snapshot) -> Result<(), SnapshotError> {
+        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let numbers = self.identity.furnish(&settings, self.clock.now()).numbers;
+        let world = &mut snapshot.world;
+        for own in numbers {
+            if !world.numbers.iter().any(|known| known.number == own.number) {
+                world.numbers.push(own);
+            }
+        }
+        if let Some(profile) = world.profiles.first_mut() {
+            if settings.webhook_url != snapshot.account.webhook_url {
+                profile.webhook_url = settings.webhook_url;
+            }
+            if settings.failover_url != snapshot.account.failover_url {
+                profile.webhook_failover_url = settings.failover_url;
+            }
+        }
+        self.restore(snapshot)
+    }
+
     /// The account's whole state as JSON.
     pub(crate) fn snapshot(&self) -> Vec<u8> {
         let account = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -35,7 +35,7 @@ async fn accounts_have_their_own_keys_and_see_nothing_of_each_other() {
 
 #[tokio::test]
 async fn names_and_keys_are_taken_once_and_an_ended_account_is_nobody() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let two = post(&sandbox, "/accounts", json!({"name": "two"})).await.body;
     for taken in [json!({"name": "two"}), json!({"name": "three", "api_key": two["api_key"]})] {
         assert_eq!(post(&sandbox, "/accounts", taken).await.body["code"], "account_refused");

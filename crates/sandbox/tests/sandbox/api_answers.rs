@@ -12,7 +12,7 @@ const NOON: i64 = 1_769_860_800;
 async fn limited(requests_per_second: u32, rate_limit_reset: RateLimitReset) -> Sandbox {
     let api = ApiSettings { requests_per_second, rate_limit_reset, ..ApiSettings::default() };
     let frozen_at = Some(jiff::Timestamp::from_second(NOON).unwrap());
-    Sandbox::start(SandboxConfig { api, frozen_at, ..swift() }).await.unwrap()
+    Sandbox::start_with(SandboxConfig { api, frozen_at, ..swift() }).await.unwrap()
 }
 
 fn rate(reply: &Reply) -> [String; 3] {
@@ -43,7 +43,7 @@ async fn whether_the_reset_is_a_unix_time_is_a_setting() {
 
 #[tokio::test]
 async fn what_telnyx_has_and_the_sandbox_has_not_answers_501_once() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     for path in [
         "/balance",
         "/10dlc/phone_number_campaigns/+15551234567",
@@ -64,7 +64,7 @@ async fn what_telnyx_has_and_the_sandbox_has_not_answers_501_once() {
 
 #[tokio::test]
 async fn what_nobody_has_answers_404_and_another_method_405() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     for path in ["/message", "/messaging_profile", "/messaging_profiles/1/2/3", "/messaging_url_domains/1"] {
         assert_eq!(get_v2(&sandbox, path).await.refusal(), (404, "10005", ""), "{path}");
     }

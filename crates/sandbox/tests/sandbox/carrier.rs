@@ -52,13 +52,13 @@ async fn magic_numbers_end_as_their_table_says() {
 
 #[tokio::test]
 async fn a_landline_says_so_and_without_rules_every_number_is_a_mobile_phone() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let party = |reply: Reply| reply.body["data"]["to"][0]["line_type"].clone();
     assert_eq!(party(send(&sandbox, to("+12025550190")).await), "Wireline");
     assert_eq!(party(send(&sandbox, to("+12025550199")).await), "VoIP");
     assert_eq!(party(send(&sandbox, to(PHONE)).await), "Wireless");
     let carrier = CarrierSettings { lines: Vec::new(), ..CarrierSettings::default() };
-    let sandbox = Sandbox::start(SandboxConfig { carrier, ..swift() }).await.unwrap();
+    let sandbox = Sandbox::start_with(SandboxConfig { carrier, ..swift() }).await.unwrap();
     assert_eq!(party(send(&sandbox, to("+12025550190")).await), "Wireless");
 }
 
@@ -71,7 +71,7 @@ async fn timing(config: SandboxConfig) -> Vec<(String, String)> {
         concurrent_attempts: 1,
         ..config
     };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     for _ in 0..10 {
         send(&sandbox, to(PHONE)).await;
     }
@@ -112,7 +112,7 @@ async fn finalized_overtakes_sent_as_often_as_asked() {
 
 #[tokio::test]
 async fn an_encoding_is_chosen_by_the_text_or_forced() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let cases = [
         ("Hello", "auto", Ok(("GSM-7", 1, false))),
         ("Don\u{2019}t", "auto", Ok(("UCS-2", 1, false))),
@@ -149,7 +149,7 @@ async fn an_encoding_is_chosen_by_the_text_or_forced() {
 
 #[tokio::test]
 async fn auto_detect_refuses_a_long_text() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let mut body = says(&"a".repeat(153 * 4 + 1), "auto");
     assert_eq!(send(&sandbox, body.clone()).await.status, 200);
     body["auto_detect"] = json!(true);

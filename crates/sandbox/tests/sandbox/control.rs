@@ -30,7 +30,7 @@ async fn a_text_is_injected_over_http_and_its_delivery_can_be_read() {
 
 #[tokio::test]
 async fn mistakes_are_problems_with_a_stable_code() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let cases = [
         (post(&sandbox, "/texts", json!({"from": PHONE, "to": "+15550000000"})).await, 422, "unknown_number"),
         (post(&sandbox, "/texts", json!({"from": PHONE, "to": OURS, "txt": "x"})).await, 422, "invalid_body"),
@@ -64,7 +64,7 @@ async fn waiting_in_vain_says_so() {
 
 #[tokio::test]
 async fn sent_messages_are_listed_and_waited_for() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let waiting = get(&sandbox, "/messages?to=%2B15551234567&wait_ms=20000");
     let sending = send(&sandbox, json!({"from": OURS, "to": PHONE, "text": "one"}));
     let (waited, first) = tokio::join!(waiting, sending);
@@ -78,7 +78,7 @@ async fn sent_messages_are_listed_and_waited_for() {
 
 #[tokio::test]
 async fn the_first_answer_to_a_text_is_found_by_the_texts_own_id() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     send(&sandbox, json!({"from": OURS, "to": PHONE, "text": "earlier"})).await;
     let text = sandbox.inject(InboundText::new(PHONE, OURS, "Hello")).await.unwrap();
     send(&sandbox, json!({"from": OURS, "to": PHONE, "text": "answer"})).await;
@@ -89,7 +89,7 @@ async fn the_first_answer_to_a_text_is_found_by_the_texts_own_id() {
 
 #[tokio::test]
 async fn the_account_tells_all_a_receiver_needs() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let account = get(&sandbox, "/account").await.body;
     assert_eq!(account["api_key"], sandbox.api_key());
     assert_eq!(account["public_key"], sandbox.public_key().to_base64());
@@ -121,7 +121,7 @@ async fn a_reset_forgets_everything_but_repeats_no_id_unless_asked_to() {
 
 #[tokio::test]
 async fn a_foreign_host_or_origin_is_refused_everywhere() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let own = sandbox.local_addr().to_string();
     for path in ["/", "/v2/messaging_profiles", "/sandbox/v1/account", "/media/a/b"] {
         let url = format!("{}{path}", sandbox.base_url());
@@ -146,7 +146,7 @@ async fn a_foreign_host_or_origin_is_refused_everywhere() {
 #[tokio::test]
 async fn beyond_loopback_the_control_api_wants_the_key() {
     let config = SandboxConfig { listen: "0.0.0.0:0".parse().unwrap(), ..swift() };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     let url = format!("http://127.0.0.1:{}/sandbox/v1/account", sandbox.local_addr().port());
     let bare = Reply::of(client().get(&url)).await;
     assert_eq!((bare.status, &bare.body["code"]), (401, &json!("unauthorized")));
@@ -155,7 +155,7 @@ async fn beyond_loopback_the_control_api_wants_the_key() {
 
 #[tokio::test]
 async fn shutdown_ends_those_who_wait() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let url = format!("{}/sandbox/v1/messages?wait_ms=600000", sandbox.base_url());
     let waiting =
         tokio::spawn(async move { client().get(url).send().await.map(|response| response.status()) });

@@ -55,7 +55,7 @@ async fn bytes_that_are_no_text_and_credentials_in_the_url_are_shown_as_sent_too
     let mut url = receiver.url.clone();
     url.set_username("us er").unwrap();
     url.set_password(Some("pass")).unwrap();
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let raw = RawEvent { body: b"\xff\xfe".to_vec().into(), url: Some(url) };
     let injected = sandbox.inject_raw(raw).await.unwrap();
     idle(&sandbox).await;
@@ -104,7 +104,7 @@ async fn an_event_is_sent_again_with_the_same_id_and_a_fresh_signature() {
 
 #[tokio::test]
 async fn an_event_without_a_url_can_be_sent_once_there_is_one() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let text = sandbox.inject(InboundText::new(PHONE, OURS, "Hi")).await.unwrap();
     assert_eq!(shown(&sandbox, &text.event_id).await["status"], "no_url");
     let receiver = Receiver::start().await;
@@ -133,7 +133,7 @@ async fn a_delivery_is_signed_anew_whenever_it_is_asked_for() {
 
 #[tokio::test]
 async fn an_event_that_was_never_tried_has_nothing_to_sign() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let text = sandbox.inject(InboundText::new(PHONE, OURS, "Hi")).await.unwrap();
     let reply = get(&sandbox, &format!("/deliveries/{}/signed", text.event_id)).await;
     assert_eq!((reply.status, &reply.body["code"]), (404, &json!("not_found")));
@@ -144,7 +144,7 @@ async fn events_that_had_to_go_are_not_found_and_the_others_still_are() {
     let receiver = Receiver::start().await;
     let config =
         SandboxConfig { delivery_log_capacity: 3, webhook_url: Some(receiver.url.clone()), ..swift() };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     let mut events = Vec::new();
     for n in 0..5 {
         events.push(sandbox.inject(InboundText::new(PHONE, OURS, n.to_string())).await.unwrap().event_id);

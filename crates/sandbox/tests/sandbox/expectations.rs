@@ -11,7 +11,7 @@ async fn expect(sandbox: &Sandbox, expectation: Value) -> Reply {
 
 #[tokio::test]
 async fn a_message_that_comes_later_meets_an_expectation() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let wanted = json!({"to": PHONE, "from": OURS, "text_matches": "(?i)^hello .+", "within_ms": 20_000});
     let waiting = expect(&sandbox, wanted);
     let sending = send(&sandbox, json!({"from": OURS, "to": PHONE, "text": "Hello you"}));
@@ -22,7 +22,7 @@ async fn a_message_that_comes_later_meets_an_expectation() {
 
 #[tokio::test]
 async fn an_unmet_expectation_names_the_nearest_misses() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let near = send(&sandbox, json!({"from": OURS, "to": PHONE, "text": "Good bye"})).await.body;
     send(&sandbox, json!({"from": OURS, "to": "+15550000001", "text": "Else"})).await;
     let reply = expect(&sandbox, json!({"to": PHONE, "text": "Hello", "within_ms": 1})).await;
@@ -35,7 +35,7 @@ async fn an_unmet_expectation_names_the_nearest_misses() {
 
 #[tokio::test]
 async fn expectations_count_look_both_ways_and_begin_after_a_message() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let text = sandbox.inject(InboundText::new(PHONE, OURS, "one")).await.unwrap();
     sandbox.inject(InboundText::new(PHONE, OURS, "two")).await.unwrap();
     let inbound = |count: usize, after: Option<&str>| json!({"direction": "inbound", "count": count, "after": after, "within_ms": 0, "has_media": false});
@@ -47,7 +47,7 @@ async fn expectations_count_look_both_ways_and_begin_after_a_message() {
 
 #[tokio::test]
 async fn expectations_that_make_no_sense_are_refused() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     for wrong in [
         json!({"text_matches": "(", "within_ms": 0}),
         json!({"text_matches": "\\w{1000}{1000}", "within_ms": 0}),
@@ -62,7 +62,7 @@ async fn expectations_that_make_no_sense_are_refused() {
 
 #[tokio::test]
 async fn messages_are_listed_by_direction_and_by_party() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     sandbox.inject(InboundText::new(PHONE, OURS, "in")).await.unwrap();
     let group = InboundText { cc: vec![PHONE.into()], ..InboundText::new("+15550000001", OURS, "group") };
     sandbox.inject(group).await.unwrap();

@@ -18,7 +18,7 @@ async fn text(sandbox: &Sandbox) -> String {
 
 #[tokio::test]
 async fn an_api_status_strikes_as_often_as_asked_and_says_when_to_come_back() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     put_faults(
         &sandbox,
         json!([{"kind": "api_status", "status": 429, "count": 1, "retry_after_seconds": 7}]),
@@ -36,7 +36,7 @@ async fn an_api_status_strikes_as_often_as_asked_and_says_when_to_come_back() {
 
 #[tokio::test]
 async fn a_fault_for_one_number_leaves_others_alone() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let fault = json!({"kind": "api_status", "status": 500, "code": "10007", "match": {"number": PHONE}});
     assert_eq!(put_faults(&sandbox, json!([fault])).await.status, 200);
     assert_eq!(send(&sandbox, message()).await.refusal(), (500, "10007", ""));
@@ -58,7 +58,7 @@ async fn a_hanging_api_answers_nobody_and_accepts_nothing() {
 
 #[tokio::test]
 async fn a_request_that_still_runs_is_a_conflict_for_its_key() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     sandbox.set_faults(vec![Fault::new(FaultEffect::ApiHang {}).times(1)]).unwrap();
     let keyed = || send_request(&sandbox, &message()).header("idempotency-key", "k");
     let hung = tokio::spawn(keyed().send());
@@ -105,7 +105,7 @@ async fn a_carrier_can_fail_a_message() {
 
 #[tokio::test]
 async fn a_stop_block_can_be_asked_for() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     sandbox.set_faults(vec![Fault::new(FaultEffect::BlockStop {}).for_number(PHONE)]).unwrap();
     assert_eq!(send(&sandbox, message()).await.refusal().1, "40300");
 }
@@ -174,7 +174,7 @@ async fn wrong_stale_and_altered_attempts_do_not_verify_and_the_next_one_does() 
 
 #[tokio::test]
 async fn media_fail_in_each_way() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let content = vec![b'x'; 2000];
     let picture = InboundMedia::upload("image/png", content.clone());
     let injected = sandbox.inject(InboundText::new(PHONE, OURS, "").with_media(picture)).await.unwrap();
@@ -201,7 +201,7 @@ async fn media_fail_in_each_way() {
 async fn a_probability_strikes_now_and_then_and_the_same_way_for_the_same_seed() {
     let mut runs = Vec::new();
     for _ in 0..2 {
-        let sandbox = Sandbox::start(swift()).await.unwrap();
+        let sandbox = Sandbox::start_with(swift()).await.unwrap();
         put_faults(&sandbox, json!([{"kind": "api_status", "status": 503, "probability": 0.5}])).await;
         let mut statuses = Vec::new();
         for _ in 0..20 {
@@ -215,7 +215,7 @@ async fn a_probability_strikes_now_and_then_and_the_same_way_for_the_same_seed()
 
 #[tokio::test]
 async fn a_fault_that_is_not_understood_is_refused_whole() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let good = json!({"kind": "webhook_drop"});
     for bad in [
         json!({"kind": "webhook_drip"}),
@@ -283,7 +283,7 @@ async fn a_timestamp_that_has_not_come_is_refused_by_receivers() {
 
 #[tokio::test]
 async fn the_api_can_be_slow_or_cut_the_connection_before_anything_is_done() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     put_faults(&sandbox, json!([{"kind": "api_cut", "count": 1}])).await;
     assert!(send_request(&sandbox, &message()).send().await.is_err());
     assert_eq!(get(&sandbox, "/messages").await.body["data"], json!([]));

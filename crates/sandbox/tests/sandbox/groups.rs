@@ -53,7 +53,7 @@ async fn numbers_of_the_account_get_the_group_message_as_a_text() {
             ..CarrierSettings::default()
         };
         let config = SandboxConfig { carrier, webhook_url: Some(receiver.url.clone()), ..swift() };
-        let sandbox = Sandbox::start(SandboxConfig { cc_as_strings: true, ..config }).await.unwrap();
+        let sandbox = Sandbox::start_with(SandboxConfig { cc_as_strings: true, ..config }).await.unwrap();
         let sent = post_v2(&sandbox, "/messages/group_mms", group(&[PHONE, OUR_SECOND])).await;
         idle(&sandbox).await;
         let bodies = receiver.bodies();
@@ -70,7 +70,7 @@ async fn numbers_of_the_account_get_the_group_message_as_a_text() {
 
 #[tokio::test]
 async fn a_group_has_up_to_eight_members_of_north_america_none_of_them_twice() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let many: Vec<String> = (0..9).map(|last| format!("+1555000000{last}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let cases = [

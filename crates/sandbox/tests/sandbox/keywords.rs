@@ -69,7 +69,8 @@ async fn an_opt_out_holds_for_its_profile_only() {
         webhook_url: None,
         failover_url: None,
     };
-    let sandbox = Sandbox::start(SandboxConfig { further_profiles: vec![further], ..swift() }).await.unwrap();
+    let sandbox =
+        Sandbox::start_with(SandboxConfig { further_profiles: vec![further], ..swift() }).await.unwrap();
     text(&sandbox, OURS, "STOP").await;
     assert_eq!(send(&sandbox, to_phone()).await.refusal().1, "40300");
     let other = json!({"from": theirs, "to": PHONE, "text": "Hello"});
@@ -100,7 +101,7 @@ async fn the_phone_is_told_and_nobody_takes_that_for_a_reply() {
 #[tokio::test]
 async fn the_answers_can_be_switched_off() {
     let carrier = CarrierSettings { answers_keywords: false, ..CarrierSettings::default() };
-    let sandbox = Sandbox::start(SandboxConfig { carrier, ..swift() }).await.unwrap();
+    let sandbox = Sandbox::start_with(SandboxConfig { carrier, ..swift() }).await.unwrap();
     text(&sandbox, OURS, "STOP").await;
     assert!(answers(&sandbox).await.is_empty());
     assert_eq!(send(&sandbox, to_phone()).await.refusal().1, "40300");
@@ -109,7 +110,7 @@ async fn the_answers_can_be_switched_off() {
 #[tokio::test]
 async fn toll_free_numbers_have_a_block_of_their_carriers_own() {
     let numbers = vec![OURS.parse().unwrap(), TOLL_FREE.parse().unwrap()];
-    let sandbox = Sandbox::start(SandboxConfig { numbers, ..swift() }).await.unwrap();
+    let sandbox = Sandbox::start_with(SandboxConfig { numbers, ..swift() }).await.unwrap();
     let from_toll_free = json!({"from": TOLL_FREE, "to": PHONE, "text": "Hello"});
     text(&sandbox, TOLL_FREE, "STOP").await;
     assert!(answers(&sandbox).await[0].0.starts_with("NETWORK MSG"));
@@ -154,7 +155,7 @@ async fn a_profile_has_its_own_words_and_answers_by_country() {
 
 #[tokio::test]
 async fn automatic_answers_are_listed_shown_replaced_and_removed() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let rule = json!({"op": "help", "keywords": ["INFO"], "country_code": "US"});
     let created = configure(&sandbox, rule).await.body["data"].clone();
     assert_eq!((&created["op"], created.get("resp_text")), (&json!("info"), None));
@@ -175,7 +176,7 @@ async fn automatic_answers_are_listed_shown_replaced_and_removed() {
 
 #[tokio::test]
 async fn a_rule_that_telnyx_would_not_take_is_refused() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let good = json!({"op": "stop", "keywords": ["BYE"], "resp_text": "You have left us for good.", "country_code": "*"});
     let cases = [
         ("op", json!("block"), "10032"),

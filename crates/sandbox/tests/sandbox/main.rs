@@ -23,6 +23,7 @@ mod senders;
 mod sending;
 mod short_codes;
 mod snapshot;
+mod state;
 mod stream;
 mod uploads;
 mod versions;

@@ -23,7 +23,7 @@ async fn fetch(url: &Value) -> reqwest::Response {
 
 #[tokio::test]
 async fn an_uploaded_attachment_is_named_with_its_digest_and_served() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let payload = inject_picture(&sandbox).await;
     assert_eq!((&payload["type"], &payload["text"]), (&json!("MMS"), &json!("")));
     let item = &payload["media"][0];
@@ -42,14 +42,14 @@ async fn an_uploaded_attachment_is_named_with_its_digest_and_served() {
 #[tokio::test]
 async fn the_name_of_the_digest_is_a_setting() {
     let config = SandboxConfig { media_digest_key: MediaDigestKey::Sha256, ..swift() };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     let item = inject_picture(&sandbox).await["media"][0].clone();
     assert!(item["sha256"].is_string() && item.get("hash_sha256").is_none());
 }
 
 #[tokio::test]
 async fn media_are_gone_after_thirty_days() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let item = inject_picture(&sandbox).await["media"][0].clone();
     sandbox.advance_clock(Duration::from_secs(30 * 24 * 60 * 60));
     assert_eq!(fetch(&item["url"]).await.status(), 404);
@@ -57,7 +57,7 @@ async fn media_are_gone_after_thirty_days() {
 
 #[tokio::test]
 async fn media_need_the_key_when_the_setting_says_so() {
-    let sandbox = Sandbox::start(SandboxConfig { media_auth: true, ..swift() }).await.unwrap();
+    let sandbox = Sandbox::start_with(SandboxConfig { media_auth: true, ..swift() }).await.unwrap();
     let item = inject_picture(&sandbox).await["media"][0].clone();
     assert_eq!(fetch(&item["url"]).await.status(), 401);
     let keyed = client().get(item["url"].as_str().unwrap()).bearer_auth(sandbox.api_key());
@@ -66,7 +66,7 @@ async fn media_need_the_key_when_the_setting_says_so() {
 
 #[tokio::test]
 async fn a_link_is_handed_on_word_for_word() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let link = json!({"url": "http://169.254.169.254/latest", "content_type": "image/png", "size": -1, "sha256": DIGEST});
     let reply = post(&sandbox, "/texts", json!({"from": PHONE, "to": OURS, "media": [link]})).await;
     let delivery = sandbox.delivery(reply.body["event_id"].as_str().unwrap()).unwrap();
@@ -79,7 +79,7 @@ async fn a_link_is_handed_on_word_for_word() {
 #[tokio::test]
 async fn full_storage_drops_the_oldest_media() {
     let sandbox =
-        Sandbox::start(SandboxConfig { media_capacity_bytes: PICTURE.len(), ..swift() }).await.unwrap();
+        Sandbox::start_with(SandboxConfig { media_capacity_bytes: PICTURE.len(), ..swift() }).await.unwrap();
     let first = inject_picture(&sandbox).await["media"][0].clone();
     let second = inject_picture(&sandbox).await["media"][0].clone();
     assert_eq!(
@@ -90,7 +90,7 @@ async fn full_storage_drops_the_oldest_media() {
 
 #[tokio::test]
 async fn what_we_sent_from_our_media_host_keeps_its_details_on_arrival() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let item = inject_picture(&sandbox).await["media"][0].clone();
     let sent = send(&sandbox, json!({"from": OURS, "to": OUR_SECOND, "media_urls": [item["url"]]})).await;
     assert_eq!(sent.body["data"]["media"][0]["sha256"], item["hash_sha256"]);

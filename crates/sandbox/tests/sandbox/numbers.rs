@@ -16,7 +16,7 @@ async fn settings_path(sandbox: &Sandbox, number: &str) -> String {
 #[tokio::test]
 async fn numbers_are_listed_by_profile_kind_and_number() {
     let numbers = [OURS, TOLL_FREE, OUR_SECOND].map(|number| number.parse().unwrap());
-    let sandbox = Sandbox::start(SandboxConfig { numbers: numbers.into(), ..swift() }).await.unwrap();
+    let sandbox = Sandbox::start_with(SandboxConfig { numbers: numbers.into(), ..swift() }).await.unwrap();
     let list = async |query: &str| {
         each(&get_v2(&sandbox, &format!("/phone_numbers/messaging?{query}")).await, "phone_number")
     };
@@ -36,7 +36,7 @@ async fn numbers_are_listed_by_profile_kind_and_number() {
 
 #[tokio::test]
 async fn a_number_that_is_taken_off_its_profile_neither_sends_nor_receives() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let path = settings_path(&sandbox, OURS).await;
     let kept = patch_v2(&sandbox, &path, json!({"messaging_profile_id": null, "tags": ["desk"]})).await;
     assert_eq!(kept.body["data"]["messaging_profile_id"], sandbox.messaging_profile_id());
@@ -53,7 +53,7 @@ async fn a_number_that_is_taken_off_its_profile_neither_sends_nor_receives() {
 #[tokio::test]
 async fn a_number_on_another_profile_sends_its_webhooks_there() {
     let receiver = Receiver::start().await;
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let profile = json!({"name": "Second", "whitelisted_destinations": ["*"], "webhook_url": receiver.url});
     let id = post_v2(&sandbox, "/messaging_profiles", profile).await.body["data"]["id"].clone();
     let path = settings_path(&sandbox, OURS).await;
@@ -68,7 +68,7 @@ async fn a_number_on_another_profile_sends_its_webhooks_there() {
 
 #[tokio::test]
 async fn wrong_settings_of_a_number_are_refused_and_change_nothing() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let path = settings_path(&sandbox, OURS).await;
     let cases = [
         (json!({"messaging_profile_id": "none", "tags": ["a"]}), (404, "10005", "/messaging_profile_id")),
@@ -86,7 +86,7 @@ async fn wrong_settings_of_a_number_are_refused_and_change_nothing() {
 
 #[tokio::test]
 async fn whether_null_takes_a_number_off_its_profile_is_a_setting() {
-    let sandbox = Sandbox::start(SandboxConfig {
+    let sandbox = Sandbox::start_with(SandboxConfig {
         api: ApiSettings { null_unassigns_number: true, ..ApiSettings::default() },
         ..swift()
     })
@@ -99,7 +99,7 @@ async fn whether_null_takes_a_number_off_its_profile_is_a_setting() {
 
 #[tokio::test]
 async fn a_number_is_found_by_itself_as_the_guides_have_it() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let by_id = get_v2(&sandbox, &settings_path(&sandbox, OURS).await).await.body;
     assert_eq!(get_v2(&sandbox, &format!("/messaging_phone_numbers/{OURS}")).await.body, by_id);
     assert_eq!(get_v2(&sandbox, "/messaging_phone_numbers/%2B15559876543").await.body, by_id);
@@ -109,7 +109,7 @@ async fn a_number_is_found_by_itself_as_the_guides_have_it() {
 #[tokio::test]
 async fn what_a_number_carries_is_shown() {
     let config = SandboxConfig { sms_only_numbers: vec![OURS.parse().unwrap()], ..swift() };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     let features = each(&get_v2(&sandbox, "/phone_numbers/messaging").await, "features");
     assert_eq!(features[0]["mms"], Value::Null);
     assert_eq!(features[1]["mms"]["domestic_two_way"], true);
@@ -117,7 +117,7 @@ async fn what_a_number_carries_is_shown() {
 
 #[tokio::test]
 async fn many_numbers_move_at_once() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let body = json!({"messaging_profile_id": "", "numbers": [OURS, OUR_SECOND, PHONE]});
     let order = post_v2(&sandbox, "/messaging_numbers_bulk_updates", body).await.body["data"].clone();
     assert_eq!((&order["success"], &order["failed"]), (&json!([OURS, OUR_SECOND]), &json!([PHONE])));
@@ -132,7 +132,7 @@ async fn many_numbers_move_at_once() {
 #[tokio::test]
 async fn the_inventory_lists_the_numbers_with_their_profiles() {
     let numbers = [OURS, TOLL_FREE].map(|number| number.parse().unwrap());
-    let sandbox = Sandbox::start(SandboxConfig { numbers: numbers.into(), ..swift() }).await.unwrap();
+    let sandbox = Sandbox::start_with(SandboxConfig { numbers: numbers.into(), ..swift() }).await.unwrap();
     let list = async |query: &str| get_v2(&sandbox, &format!("/phone_numbers?{query}")).await;
     let all = list("sort=phone_number&handle_messaging_profile_error=true").await;
     assert_eq!(each(&all, "phone_number"), [OURS, TOLL_FREE]);

@@ -15,7 +15,7 @@ async fn fetch(sandbox: &Sandbox, path: &str) -> Reply {
 
 #[tokio::test]
 async fn every_part_of_the_page_comes_with_its_type_and_the_strict_policy() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let parts = [
         ("/", "text/html; charset=utf-8"),
         ("/ui/main.js", "text/javascript; charset=utf-8"),
@@ -37,7 +37,7 @@ async fn every_part_of_the_page_comes_with_its_type_and_the_strict_policy() {
 
 #[tokio::test]
 async fn what_the_browser_has_already_is_not_sent_again() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let etag = fetch(&sandbox, "/ui/app.js").await.headers[ETAG].clone();
     let request = client().get(format!("{}/ui/app.js", sandbox.base_url()));
     let again = Reply::of(request.header(IF_NONE_MATCH, etag.clone())).await;
@@ -47,7 +47,7 @@ async fn what_the_browser_has_already_is_not_sent_again() {
 
 #[tokio::test]
 async fn only_the_files_of_the_page_are_served() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     for path in ["/ui", "/ui/", "/ui/nothing.js", "/ui/index.html", "/ui/vendor/", "/ui/%2e%2e/Cargo.toml"] {
         assert_eq!(fetch(&sandbox, path).await.status, 404, "{path}");
     }

@@ -19,7 +19,7 @@ fn path(profile: &Reply) -> String {
 
 #[tokio::test]
 async fn a_profile_is_made_with_every_field_that_has_an_effect_here() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let fields = json!({
         "name": "Branch", "whitelisted_destinations": ["US", "DE"], "enabled": false,
         "webhook_url": "http://localhost/a", "webhook_failover_url": "http://localhost/b",
@@ -40,7 +40,7 @@ async fn a_profile_is_made_with_every_field_that_has_an_effect_here() {
 
 #[tokio::test]
 async fn what_a_profile_cannot_be_is_refused_with_its_place() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let cases = [
         (json!({"whitelisted_destinations": ["US"]}), (400, "10004", "/name")),
         (json!({"name": "Branch"}), (400, "10004", "/whitelisted_destinations")),
@@ -71,14 +71,14 @@ async fn whether_destinations_are_needed_is_a_setting() {
         api: ApiSettings { profile_needs_destinations: false, ..ApiSettings::default() },
         ..swift()
     };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     let made = create(&sandbox, json!({"name": "Branch"})).await;
     assert_eq!(made.body["data"]["whitelisted_destinations"], json!([]));
 }
 
 #[tokio::test]
 async fn profiles_are_listed_in_pages_and_found_by_name() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     for name in ["Branch 1", "Branch 2", "Shop"] {
         create(&sandbox, json!({"name": name, "whitelisted_destinations": []})).await;
     }
@@ -98,7 +98,7 @@ async fn profiles_are_listed_in_pages_and_found_by_name() {
 
 #[tokio::test]
 async fn a_profile_that_was_read_can_be_sent_back_changed() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let made = create(&sandbox, new_profile()).await;
     let mut body = made.body["data"].clone();
     body["name"] = json!("Renamed");
@@ -108,7 +108,7 @@ async fn a_profile_that_was_read_can_be_sent_back_changed() {
 
 #[tokio::test]
 async fn a_secret_is_made_anew() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let made = create(&sandbox, new_profile()).await;
     let fresh = post_v2(&sandbox, &format!("{}/actions/regenerate_secret", path(&made)), json!({})).await;
     assert_eq!(fresh.body["data"]["v1_secret"].as_str().unwrap().len(), 24);
@@ -117,7 +117,7 @@ async fn a_secret_is_made_anew() {
 
 #[tokio::test]
 async fn a_deleted_profile_leaves_its_numbers_and_short_codes_without_one() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let path = format!("/messaging_profiles/{}", sandbox.messaging_profile_id());
     let sender =
         json!({"alphanumeric_sender_id": "Shop", "messaging_profile_id": sandbox.messaging_profile_id()});
@@ -135,7 +135,7 @@ async fn a_deleted_profile_leaves_its_numbers_and_short_codes_without_one() {
 #[tokio::test]
 async fn equal_seeds_give_equal_profiles() {
     let frozen_at = Some("2026-01-31T12:00:00Z".parse().unwrap());
-    let [one, two] = [(); 2].map(|()| Sandbox::start(SandboxConfig { frozen_at, ..swift() }));
+    let [one, two] = [(); 2].map(|()| Sandbox::start_with(SandboxConfig { frozen_at, ..swift() }));
     let (one, two) = (one.await.unwrap(), two.await.unwrap());
     assert_eq!(create(&one, new_profile()).await.body, create(&two, new_profile()).await.body);
 }

@@ -22,7 +22,7 @@ async fn frozen(receiver: &Receiver) -> Sandbox {
         finalized_delay: Duration::from_secs(1),
         ..swift()
     };
-    Sandbox::start(config).await.unwrap()
+    Sandbox::start_with(config).await.unwrap()
 }
 
 async fn status(sandbox: &Sandbox, id: &Value) -> Value {
@@ -114,7 +114,7 @@ async fn a_scheduled_message_can_be_cancelled_until_a_minute_before() {
 async fn the_envelope_of_a_cancellation_is_a_setting() {
     let carrier = CarrierSettings { cancel_in_envelope: true, ..CarrierSettings::default() };
     let config = SandboxConfig { carrier, frozen_at: Some(START.parse().unwrap()), ..swift() };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     let sent = send(&sandbox, at("2026-03-01T13:00:00Z")).await;
     let cancelled = delete(&sandbox, &sent.body["data"]["id"]).await;
     assert_eq!(cancelled.body["data"]["to"][0]["status"], "cancelled");

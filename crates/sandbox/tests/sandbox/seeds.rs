@@ -24,7 +24,7 @@ async fn run(receiver: &Receiver, address: SocketAddr, seed: u8) -> Run {
         seed: [seed; 32],
         ..swift()
     };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     let before = receiver.received().len();
     let kinds = [
         json!({"kind": "api_status", "status": 429}),

@@ -15,7 +15,7 @@ const ABROAD: &str = "+4915112345678";
 
 async fn with_numbers(numbers: &[&str]) -> Sandbox {
     let numbers = numbers.iter().map(|number| number.parse().unwrap()).collect();
-    Sandbox::start(SandboxConfig { numbers, ..swift() }).await.unwrap()
+    Sandbox::start_with(SandboxConfig { numbers, ..swift() }).await.unwrap()
 }
 
 async fn profile(sandbox: &Sandbox, changes: Value) {
@@ -181,7 +181,7 @@ async fn a_spend_limit_is_told_once_and_refuses_until_midnight() {
         frozen_at: Some("2026-03-01T23:00:00Z".parse().unwrap()),
         ..swift()
     };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     profile(&sandbox, json!({"daily_spend_limit": "0.02", "daily_spend_limit_enabled": true})).await;
     let body = json!({"from": OURS, "to": PHONE, "text": "Hi", "use_profile_webhooks": false});
     for _ in 0..3 {

@@ -52,7 +52,7 @@ async fn a_sent_message_is_answered_as_queued_and_gets_both_receipts() {
 
 #[tokio::test]
 async fn each_mistake_gets_its_own_code_and_place() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let cases = [
         (json!({"from": OURS, "text": "Hi"}), (400, "10004", "/to")),
         (with("to", json!(15551234567_u64)), (400, "10020", "/to")),
@@ -81,7 +81,7 @@ async fn each_mistake_gets_its_own_code_and_place() {
 
 #[tokio::test]
 async fn of_several_mistakes_the_first_in_order_is_named() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let mut body = json!({"from": "+15550000000", "messaging_profile_id": "nowhere", "text": ""});
     let url = format!("{}/messages", sandbox.api_url());
     assert_eq!(Reply::of(client().post(&url).body("{")).await.refusal(), (401, "10009", ""));
@@ -103,13 +103,13 @@ async fn of_several_mistakes_the_first_in_order_is_named() {
 #[tokio::test]
 async fn every_status_of_an_error_is_a_setting() {
     let config = SandboxConfig { error_statuses: [("40310".to_owned(), 422)].into(), ..swift() };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     assert_eq!(send(&sandbox, with("to", json!("x"))).await.refusal(), (422, "40310", "/to"));
 }
 
 #[tokio::test]
 async fn a_disabled_profile_and_a_foreign_destination_refuse() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let path = format!("{}/messaging_profiles/{}", sandbox.api_url(), sandbox.messaging_profile_id());
     let patch =
         async |body: Value| Reply::of(client().patch(&path).bearer_auth(sandbox.api_key()).json(&body)).await;
@@ -129,7 +129,7 @@ async fn a_disabled_profile_and_a_foreign_destination_refuse() {
 #[tokio::test]
 async fn profiles_are_listed_shown_and_point_webhooks_elsewhere() {
     let receiver = Receiver::start().await;
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let list = get_v2(&sandbox, "/messaging_profiles").await.body;
     assert_eq!(
         list["meta"],
@@ -202,7 +202,7 @@ async fn an_idempotency_key_sends_once_and_replays_the_answer() {
 
 #[tokio::test]
 async fn messages_can_be_retrieved_for_ten_days() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let inbound = sandbox.inject(InboundText::new(PHONE, OURS, "Hello")).await.unwrap();
     let path = format!("/messages/{}", inbound.id);
     assert_eq!(get_v2(&sandbox, &path).await.body["data"]["direction"], "inbound");
@@ -212,7 +212,7 @@ async fn messages_can_be_retrieved_for_ten_days() {
 
 #[tokio::test]
 async fn a_body_beyond_the_limit_is_refused_in_the_envelope() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let reply = send(&sandbox, with("text", json!("x".repeat(1024 * 1024)))).await;
     assert_eq!(reply.refusal(), (413, "10025", ""));
 }
@@ -229,7 +229,7 @@ async fn two_receivers_with_a_profile_each_can_text_each_other() {
     };
     let config =
         SandboxConfig { webhook_url: Some(ours.url.clone()), further_profiles: vec![further], ..swift() };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     send(&sandbox, with("to", json!(number))).await;
     idle(&sandbox).await;
     assert_eq!((ours.received().len(), theirs.received().len()), (2, 1));

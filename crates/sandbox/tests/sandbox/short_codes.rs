@@ -7,7 +7,7 @@ use crate::support::*;
 
 #[tokio::test]
 async fn an_account_has_a_short_code_that_moves_between_profiles() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let code = get_v2(&sandbox, "/short_codes").await.body["data"][0].clone();
     assert_eq!((&code["short_code"], &code["country_code"]), (&json!("12345"), &json!("US")));
     let path = format!("/short_codes/{}", code["id"].as_str().unwrap());
@@ -27,7 +27,7 @@ async fn an_account_has_a_short_code_that_moves_between_profiles() {
 
 #[tokio::test]
 async fn alphanumeric_senders_are_made_found_and_deleted() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let profile_id = sandbox.messaging_profile_id();
     let body = json!({"alphanumeric_sender_id": "Shop", "messaging_profile_id": profile_id, "us_long_code_fallback": OURS});
     let made = post_v2(&sandbox, "/alphanumeric_sender_ids", body).await;
@@ -44,7 +44,7 @@ async fn alphanumeric_senders_are_made_found_and_deleted() {
 
 #[tokio::test]
 async fn an_alphanumeric_sender_needs_a_name_and_a_profile() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let profile_id = sandbox.messaging_profile_id();
     let cases = [
         (json!({"messaging_profile_id": profile_id}), (400, "10004", "/alphanumeric_sender_id")),

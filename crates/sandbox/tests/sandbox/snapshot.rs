@@ -14,7 +14,7 @@ async fn frozen(receiver: &Receiver, seed: u8) -> Sandbox {
         seed: [seed; 32],
         ..swift()
     };
-    Sandbox::start(config).await.unwrap()
+    Sandbox::start_with(config).await.unwrap()
 }
 
 async fn snapshot(sandbox: &Sandbox) -> Value {
@@ -145,7 +145,7 @@ async fn a_snapshot_that_does_not_fit_changes_nothing_and_says_why() {
 
 #[tokio::test]
 async fn a_snapshot_of_an_earlier_sandbox_lacks_what_came_later_and_is_still_read() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let mut document = snapshot(&sandbox).await;
     for field in ["faults", "idempotency", "blocks"] {
         document["world"].as_object_mut().unwrap().remove(field);

@@ -92,7 +92,7 @@ async fn a_follower_sees_a_text_its_attempts_and_the_answer_with_every_status() 
 
 #[tokio::test]
 async fn a_message_of_which_no_webhook_tells_still_shows_its_end() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let mut follower = Follower::start(&sandbox, None).await;
     send(&sandbox, json!({"from": OURS, "to": PHONE, "text": "Hello"})).await;
     while follower.next().await.data["to"][0]["status"] != "delivered" {}
@@ -100,7 +100,7 @@ async fn a_message_of_which_no_webhook_tells_still_shows_its_end() {
 
 #[tokio::test]
 async fn a_follower_that_comes_back_misses_nothing() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let mut follower = Follower::start(&sandbox, None).await;
     sandbox.inject(InboundText::new(PHONE, OURS, "1")).await.unwrap();
     let first = follower.next().await;
@@ -122,7 +122,7 @@ async fn a_follower_that_comes_back_misses_nothing() {
 
 #[tokio::test]
 async fn a_follower_is_told_to_look_again_after_a_reset_or_when_it_is_too_far_behind() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let mut follower = Follower::start(&sandbox, None).await;
     assert_eq!(post(&sandbox, "/reset", json!({})).await.status, 204);
     let reset = follower.next().await;

@@ -124,7 +124,7 @@ pub fn swift() -> SandboxConfig {
 
 /// A swift sandbox whose webhooks go to a receiver.
 pub async fn sandbox_for(receiver: &Receiver) -> Sandbox {
-    Sandbox::start(SandboxConfig { webhook_url: Some(receiver.url.clone()), ..swift() }).await.unwrap()
+    Sandbox::start_with(SandboxConfig { webhook_url: Some(receiver.url.clone()), ..swift() }).await.unwrap()
 }
 
 /// An answer of the sandbox: status and JSON body (null when it is not JSON).

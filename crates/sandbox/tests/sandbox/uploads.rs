@@ -45,7 +45,7 @@ async fn download(sandbox: &Sandbox, name: &str) -> (u16, Vec<u8>) {
 
 #[tokio::test]
 async fn a_file_is_uploaded_listed_downloaded_and_deleted() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let made = upload(&sandbox, &[("media_name", "cat.png"), ("ttl_secs", "60")]).await;
     assert_eq!((made.status, &made.body["data"]["content_type"]), (201, &json!("image/png")));
     assert_eq!(get_v2(&sandbox, "/media/cat.png").await.body, made.body);
@@ -63,7 +63,7 @@ async fn a_file_is_uploaded_listed_downloaded_and_deleted() {
 
 #[tokio::test]
 async fn a_file_is_gone_when_its_time_is_over() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     upload(&sandbox, &[("media_name", "short"), ("ttl_secs", "60")]).await;
     upload(&sandbox, &[("media_name", "usual")]).await;
     sandbox.advance_clock(Duration::from_secs(60));
@@ -74,7 +74,7 @@ async fn a_file_is_gone_when_its_time_is_over() {
 
 #[tokio::test]
 async fn a_file_is_fetched_from_a_url() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let text = InboundText::new(PHONE, OURS, "").with_media(InboundMedia::upload("image/jpeg", PICTURE));
     let injected = sandbox.inject(text).await.unwrap();
     let url = sandbox.delivery(&injected.event_id).unwrap().data()["payload"]["media"][0]["url"].clone();
@@ -89,7 +89,7 @@ async fn a_file_is_fetched_from_a_url() {
 
 #[tokio::test]
 async fn a_file_is_given_other_content_and_more_time() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let made = upload(&sandbox, &[("media_name", "a")]).await.body["data"].clone();
     let longer = call_v2(&sandbox, http::Method::PUT, "/media/a", json!({"ttl_secs": 604_800})).await;
     assert!(longer.body["data"]["expires_at"].as_str() > made["expires_at"].as_str());
@@ -102,7 +102,7 @@ async fn a_file_is_given_other_content_and_more_time() {
 
 #[tokio::test]
 async fn what_is_no_upload_is_refused_with_its_place() {
-    let sandbox = Sandbox::start(SandboxConfig { media_capacity_bytes: 30, ..swift() }).await.unwrap();
+    let sandbox = Sandbox::start_with(SandboxConfig { media_capacity_bytes: 30, ..swift() }).await.unwrap();
     let cases: [(Value, _); 5] = [
         (json!({}), (400, "10004", "/media_url")),
         (json!({"media_url": "ftp://a/b"}), (400, "10003", "/media_url")),
@@ -119,7 +119,7 @@ async fn what_is_no_upload_is_refused_with_its_place() {
 
 #[tokio::test]
 async fn a_file_larger_than_a_message_can_be_uploaded() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let large = vec![b'x'; 3 * 1024 * 1024];
     assert_eq!(
         form(&sandbox, http::Method::POST, "/media", &[("media_name", "l")], &large).await.status,

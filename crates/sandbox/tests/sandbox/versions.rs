@@ -76,7 +76,7 @@ async fn version_1_has_five_seconds_and_no_form_for_groups() {
     let retry = RetrySettings { attempts_primary: 1, timeout_v1: Duration::from_millis(30), ..swift().retry };
     assert_eq!(RetrySettings::default().timeout_v1, Duration::from_secs(5));
     let config = SandboxConfig { retry, webhook_url: Some(receiver.url.clone()), ..swift() };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     change_profile(&sandbox, json!({"webhook_api_version": "1"})).await;
     let late = sandbox.inject(InboundText::new(PHONE, OURS, "Hi")).await.unwrap();
     let group = InboundText { cc: vec!["+15550000001".into()], ..InboundText::new(PHONE, OURS, "Hi") };
@@ -102,7 +102,7 @@ async fn a_stranger_signs_version_1_too_and_the_body_can_be_altered() {
 
 #[tokio::test]
 async fn the_oldest_version_is_not_emulated_and_says_so() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let reply = change_profile(&sandbox, json!({"webhook_api_version": "2010-04-01"})).await;
     assert_eq!(reply.refusal(), (501, "10037", "/webhook_api_version"));
 }

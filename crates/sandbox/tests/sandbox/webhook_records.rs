@@ -59,7 +59,7 @@ async fn records_are_found_by_status_type_text_and_time() {
 
 #[tokio::test]
 async fn what_had_nowhere_to_go_is_no_record() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     sandbox.inject(InboundText::new(PHONE, OURS, "Hello")).await.unwrap();
     idle(&sandbox).await;
     assert_eq!(get_v2(&sandbox, "/webhook_deliveries").await.body["meta"]["total_results"], 0);

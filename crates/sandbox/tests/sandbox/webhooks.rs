@@ -44,8 +44,9 @@ async fn a_failing_primary_is_tried_three_times_and_then_the_failover_once() {
     let primary = Receiver::answering([500, 404, 503].map(Answer::Status)).await;
     let failover = Receiver::start().await;
     let urls = (Some(primary.url.clone()), Some(failover.url.clone()));
-    let sandbox =
-        Sandbox::start(SandboxConfig { webhook_url: urls.0, failover_url: urls.1, ..swift() }).await.unwrap();
+    let sandbox = Sandbox::start_with(SandboxConfig { webhook_url: urls.0, failover_url: urls.1, ..swift() })
+        .await
+        .unwrap();
     let injected = sandbox.inject(hello()).await.unwrap();
     idle(&sandbox).await;
     assert_eq!(attempts(&primary.bodies()), [1, 2, 3]);
@@ -74,7 +75,7 @@ async fn the_attempt_number_restarts_at_the_failover_when_asked_to() {
     };
     let urls = (Some(primary.url.clone()), Some(failover.url.clone()));
     let config = SandboxConfig { retry, webhook_url: urls.0, failover_url: urls.1, ..swift() };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     sandbox.inject(hello()).await.unwrap();
     idle(&sandbox).await;
     assert_eq!((attempts(&primary.bodies()), attempts(&failover.bodies())), (vec![1, 2], vec![1, 2]));
@@ -85,7 +86,7 @@ async fn a_receiver_that_does_not_answer_in_time_is_tried_again() {
     let receiver = Receiver::answering([Answer::Never]).await;
     let retry = RetrySettings { timeout: Duration::from_millis(100), ..swift().retry };
     let config = SandboxConfig { retry, webhook_url: Some(receiver.url.clone()), ..swift() };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     let injected = sandbox.inject(hello()).await.unwrap();
     idle(&sandbox).await;
     assert_eq!(attempts(&receiver.bodies()), [1, 2]);
@@ -96,7 +97,7 @@ async fn a_receiver_that_does_not_answer_in_time_is_tried_again() {
 
 #[tokio::test]
 async fn an_event_that_nobody_takes_fails_visibly() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     // The discard port: nothing listens there.
     sandbox.set_webhook_url("http://127.0.0.1:9/".parse().unwrap());
     let injected = sandbox.inject(hello()).await.unwrap();
@@ -124,7 +125,7 @@ async fn any_2xx_succeeds_unless_only_200_may() {
         let receiver = Receiver::answering([Answer::Status(202)]).await;
         let retry = RetrySettings { success_is_only_200: only_200, ..swift().retry };
         let config = SandboxConfig { retry, webhook_url: Some(receiver.url.clone()), ..swift() };
-        let sandbox = Sandbox::start(config).await.unwrap();
+        let sandbox = Sandbox::start_with(config).await.unwrap();
         sandbox.inject(hello()).await.unwrap();
         idle(&sandbox).await;
         assert_eq!(receiver.received().len(), expected);
@@ -135,7 +136,7 @@ async fn any_2xx_succeeds_unless_only_200_may() {
 async fn a_failover_alone_is_the_place_to_deliver_to() {
     let receiver = Receiver::start().await;
     let config = SandboxConfig { failover_url: Some(receiver.url.clone()), ..swift() };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     sandbox.inject(hello()).await.unwrap();
     idle(&sandbox).await;
     assert_eq!(attempts(&receiver.bodies()), [1]);
@@ -143,7 +144,7 @@ async fn a_failover_alone_is_the_place_to_deliver_to() {
 
 #[tokio::test]
 async fn without_a_url_the_event_is_kept_and_marked() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let injected = sandbox.inject(hello()).await.unwrap();
     idle(&sandbox).await;
     assert_eq!(sandbox.delivery(&injected.event_id).unwrap().status, DeliveryStatus::NoUrl);
@@ -163,7 +164,7 @@ async fn retries_come_due_when_the_clock_is_moved() {
     let receiver = Receiver::answering([Answer::Status(500)]).await;
     let retry = RetrySettings { backoff: Duration::from_secs(3600), ..RetrySettings::default() };
     let config = SandboxConfig { retry, webhook_url: Some(receiver.url.clone()), ..swift() };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     let injected = sandbox.inject(hello()).await.unwrap();
     assert!(sandbox.wait_idle(Duration::from_millis(1)).await.is_err());
     // The first attempt has to end before there is a retry to wait for.
@@ -186,7 +187,7 @@ async fn the_same_seed_and_calls_give_the_same_keys_ids_and_bytes() {
             concurrent_attempts: 1,
             ..swift()
         };
-        let sandbox = Sandbox::start(config).await.unwrap();
+        let sandbox = Sandbox::start_with(config).await.unwrap();
         for text in ["one", "two", "three"] {
             sandbox.inject(InboundText::new(PHONE, OURS, text)).await.unwrap();
         }
@@ -223,7 +224,7 @@ async fn ten_thousand_texts_are_all_delivered_and_the_log_stays_bounded() {
         retry: RetrySettings { timeout: PATIENCE, ..swift().retry },
         ..swift()
     };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     for number in 0..10_000 {
         sandbox.inject(InboundText::new(PHONE, OURS, format!("text {number}"))).await.unwrap();
     }
@@ -242,7 +243,7 @@ async fn ten_thousand_texts_are_all_delivered_and_the_log_stays_bounded() {
 async fn a_full_queue_refuses_further_texts() {
     let receiver = Receiver::answering([Answer::Never]).await;
     let config = SandboxConfig { webhook_url: Some(receiver.url.clone()), pending_capacity: 1, ..swift() };
-    let sandbox = Sandbox::start(config).await.unwrap();
+    let sandbox = Sandbox::start_with(config).await.unwrap();
     sandbox.inject(hello()).await.unwrap();
     assert_eq!(sandbox.inject(hello()).await, Err(TextError::QueueFull { pending: 1 }));
     let refused = send(&sandbox, json!({"from": OURS, "to": PHONE, "text": "Hi"})).await;
@@ -281,7 +282,7 @@ async fn an_event_of_any_type_can_be_sent_to_any_url() {
 }
 
 async fn sandbox_with(receiver: &Receiver, config: SandboxConfig) -> Sandbox {
-    Sandbox::start(SandboxConfig { webhook_url: Some(receiver.url.clone()), ..config }).await.unwrap()
+    Sandbox::start_with(SandboxConfig { webhook_url: Some(receiver.url.clone()), ..config }).await.unwrap()
 }
 
 #[tokio::test]

@@ -1,0 +1,108 @@
+//! Understands `[sandbox]`: the local Telnyx with every number on which Telnyx's sources disagree.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use inlet_sandbox::{BackoffGrowth, Fault, MediaDigestKey, RetrySettings, SandboxConfig, SigningTime};
+
+use super::parse;
+use super::reader::Reader;
+use super::reply::number;
+
+/// The sandbox as configured, with a seed that whoever starts it puts in.
+pub(super) fn sandbox(reader: &mut Reader<'_>) -> Option<SandboxConfig> {
+    let listen = reader.text("listen", parse::listen);
+    let numbers = reader.texts("numbers", number);
+    if numbers.as_ref().is_some_and(Vec::is_empty) {
+        reader.problem("numbers", "the sandbox needs at least one number");
+    }
+    let retry = retry(reader);
+    let webhook_url = reader.optional("webhook_url", parse::http_url);
+    let failover_url = reader.optional("failover_url", parse::http_url);
+    let body = reader.text("body", |text| one_of(text, &[("pretty", false), ("compact", true)]));
+    let times = [("wall", SigningTime::Wall), ("sandbox", SigningTime::Sandbox)];
+    let signing_time = reader.text("signing_time", |text| one_of(text, &times));
+    let digests = [("hash_sha256", MediaDigestKey::HashSha256), ("sha256", MediaDigestKey::Sha256)];
+    let media_digest_key = reader.text("media_digest_key", |text| one_of(text, &digests));
+    let media_lifetime = reader.text("media_lifetime", parse::duration);
+    let expired_media_status = reader.number("expired_media_status", 400..=599, 404);
+    let sent_delay = reader.text("sent_delay", parse::duration);
+    let finalized_delay = reader.text("finalized_delay", parse::duration);
+    let error_statuses = reader.texts("error_statuses", error_status);
+    let faults = reader.texts("faults", |text| text.parse::<Fault>().map_err(|error| error.to_string()));
+    let state = reader.optional("state", |text| Ok(PathBuf::from(text)));
+    Some(SandboxConfig {
+        listen: listen?,
+        numbers: numbers?,
+        retry: retry?,
+        webhook_url: webhook_url?,
+        failover_url: failover_url?,
+        compact_json: body?,
+        signing_time: signing_time?,
+        media_auth: reader.flag("media_auth"),
+        media_digest_key: media_digest_key?,
+        media_lifetime: media_lifetime?,
+        expired_media_status: expired_media_status?,
+        cc_as_strings: reader.flag("cc_as_strings"),
+        sent_delay: sent_delay?,
+        finalized_delay: finalized_delay?,
+        error_statuses: error_statuses?.into_iter().collect::<BTreeMap<_, _>>(),
+        faults: faults?,
+        state: state?,
+        ..SandboxConfig::default()
+    })
+}
+
+/// A preset, with what single settings say instead.
+fn retry(reader: &mut Reader<'_>) -> Option<RetrySettings> {
+    let presets = [("guide", RetrySettings::guide()), ("runbook", RetrySettings::runbook())];
+    let preset = reader.text("preset", |text| one_of(text, &presets))?;
+    let attempts_primary = reader.number("attempts", 1..=20, preset.attempts_primary);
+    let attempts_failover = reader.number("failover_attempts", 0..=20, preset.attempts_failover);
+    let timeout = reader.text("timeout", parse::timeout);
+    let timeout_v1 = reader.text("timeout_v1", parse::timeout);
+    let backoff = reader.text("backoff", parse::duration);
+    let growths = [("exponential", BackoffGrowth::Exponential), ("fixed", BackoffGrowth::Fixed)];
+    let growth = reader.text("backoff_growth", |text| one_of(text, &growths));
+    let success = reader.text("success", |text| one_of(text, &[("2xx", false), ("200", true)]));
+    Some(RetrySettings {
+        attempts_primary: attempts_primary?,
+        attempts_failover: attempts_failover?,
+        timeout: timeout?,
+        timeout_v1: timeout_v1?,
+        backoff: backoff?,
+        growth: growth?,
+        attempt_restarts_at_failover: reader.flag("attempt_restarts_at_failover"),
+        success_is_only_200: success?,
+    })
+}
+
+/// An error code and the status it is answered with, as in `40300=403`.
+fn error_status(text: &str) -> Result<(String, u16), String> {
+    let wrong = || format!("`{text}` is not a code and a status from 400 to 599, as in 40300=403");
+    let (code, status) = text.split_once('=').ok_or_else(wrong)?;
+    let status = status.parse().ok().filter(|status| (400..600).contains(status)).ok_or_else(wrong)?;
+    match !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok((code.to_owned(), status)),
+        false => Err(wrong()),
+    }
+}
+
+fn one_of<T: Clone>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    let chosen = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| value.clone());
+    chosen.ok_or_else(|| format!("`{text}` is not one of {}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_of_errors_are_pairs() {
+        assert_eq!(error_status("40300=403"), Ok(("40300".to_owned(), 403)));
+        for wrong in ["40300", "40300=200", "=403", "stop=403"] {
+            assert!(error_status(wrong).is_err(), "{wrong}");
+        }
+    }
+}
