@@ -224,6 +224,7 @@ VALID = {
     "DELETE /messaging_profiles/{profile_id}/autoresp_configs/{autoresp_cfg_id}": lambda world: [
         Call(f"/messaging_profiles/{world.profile_id}/autoresp_configs/{world.autoresponder_id()}")
     ],
+    "GET /phone_numbers": lambda world: [Call("/phone_numbers"), Call("/phone_numbers?filter[number_type][eq]=local&sort=phone_number")],
     "GET /phone_numbers/messaging": lambda world: [
         Call("/phone_numbers/messaging"), Call(f"/phone_numbers/messaging?filter[messaging_profile_id]={world.profile_id}")
     ],
@@ -233,6 +234,7 @@ VALID = {
     ],
     "POST /messaging_numbers_bulk_updates": lambda world: [Call("/messaging_numbers_bulk_updates", world.bulk())],
     "GET /messaging_numbers_bulk_updates/{order_id}": lambda world: [Call(f"/messaging_numbers_bulk_updates/{world.bulk_order()}")],
+    "GET /reports/mdrs": lambda world: [Call("/reports/mdrs"), Call("/reports/mdrs?direction=OUTBOUND&message_type=SMS")],
     "GET /short_codes": lambda world: [Call("/short_codes")],
     "GET /short_codes/{id}": lambda world: [Call(f"/short_codes/{world.short_code_id()}")],
     "PATCH /short_codes/{id}": lambda world: [Call(f"/short_codes/{world.short_code_id()}", {"messaging_profile_id": world.profile_id})],

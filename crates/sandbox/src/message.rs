@@ -15,6 +15,7 @@ pub(crate) mod outbound;
 pub(crate) mod pool;
 pub(crate) mod price;
 pub(crate) mod receipt;
+pub(crate) mod record;
 pub(crate) mod schedule;
 pub(crate) mod spending;
 pub(crate) mod text;

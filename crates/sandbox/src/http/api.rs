@@ -12,6 +12,7 @@ mod messages;
 mod autoresponders;
 mod profiles;
 
+mod health;
 mod numbers;
 mod phone_numbers;
 
@@ -19,6 +20,10 @@ mod alphanumeric_sender_ids;
 mod bulk_updates;
 mod short_codes;
 
+mod detail_records;
+mod metrics;
+mod opt_outs;
+mod reports;
 mod webhook_deliveries;
 
 mod media;
@@ -54,6 +59,8 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
             "/messaging_profiles/{id}",
             get(profiles::show).patch(profiles::change).delete(profiles::delete),
         )
+        .route("/messaging_profiles/{id}/metrics", get(metrics::show))
+        .route("/messaging_profile_metrics", get(metrics::list))
         .route("/messaging_profiles/{id}/actions/regenerate_secret", post(profiles::regenerate_secret))
         .route("/messaging_profiles/{id}/phone_numbers", get(numbers::list_on_profile))
         .route("/messaging_profiles/{id}/short_codes", get(short_codes::list_on_profile))
@@ -87,6 +94,9 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
             "/alphanumeric_sender_ids/{id}",
             get(alphanumeric_sender_ids::show).delete(alphanumeric_sender_ids::delete),
         )
+        .route("/messaging_optouts", get(opt_outs::list))
+        .route("/detail_records", get(detail_records::list))
+        .route("/reports/mdrs", get(reports::mdrs))
         .route("/webhook_deliveries", get(webhook_deliveries::list))
         .route("/webhook_deliveries/{id}", get(webhook_deliveries::show))
         .route("/media", get(media::list).post(media::create).layer(media_limit()))

@@ -58,7 +58,6 @@ impl OptOuts {
     }
 
     /// All opt-outs, oldest first.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the list of opt-outs is not served yet"))]
     pub(crate) fn all(&self) -> Vec<&OptOut> {
         let mut all: Vec<&OptOut> = self.by_scope_and_person.values().collect();
         all.sort_by_key(|opt_out| opt_out.created_at);

@@ -172,7 +172,7 @@ impl MessageMedia {
 }
 
 impl View<'_> {
-    fn party(&self, number: &str) -> Value {
+    pub(crate) fn party(&self, number: &str) -> Value {
         let line = self.config.carrier.line_of(number);
         let is_own = self.own_numbers.iter().any(|own| own.as_str() == number);
         let is_number = number.parse::<PhoneNumber>().is_ok();

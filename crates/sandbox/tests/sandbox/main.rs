@@ -17,6 +17,7 @@ mod media;
 mod numbers;
 mod page;
 mod profiles;
+mod records;
 mod scheduling;
 mod seeds;
 mod senders;

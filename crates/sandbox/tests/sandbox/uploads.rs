@@ -130,3 +130,18 @@ async fn a_file_larger_than_a_message_can_be_uploaded() {
     let refused = form(&sandbox, http::Method::POST, "/media", &[("media_name", "b")], &beyond).await;
     assert_eq!(refused.refusal(), (413, "10025", ""));
 }
+
+#[tokio::test]
+async fn an_upload_that_is_sent_reaches_its_recipient_without_a_key() {
+    let sandbox = Sandbox::start(swift()).await.unwrap();
+    upload(&sandbox, &[("media_name", "a cat.png")]).await;
+    let link = format!("{}/media/a%20cat.png/download", sandbox.api_url());
+    let sent = send(&sandbox, json!({"from": OURS, "to": OUR_SECOND, "media_urls": [link]})).await;
+    let item = sent.body["data"]["media"][0].clone();
+    assert_eq!((&item["content_type"], &item["size"]), (&json!("image/png"), &json!(PICTURE.len())));
+    let fetched = client().get(item["url"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(fetched.bytes().await.unwrap(), PICTURE);
+    delete_v2(&sandbox, "/media/a%20cat.png").await;
+    let later = send(&sandbox, json!({"from": OURS, "to": OUR_SECOND, "media_urls": [link]})).await;
+    assert_eq!(later.body["data"]["media"][0]["url"], link);
+}

@@ -18,6 +18,7 @@ use crate::http::api::answer::{Answer, data, unknown};
 use crate::http::api::media_request::{Content, MediaRequest};
 use crate::http::api::request::Query;
 use crate::http::gate::Tenant;
+use crate::media::{StoredMedia, sha256};
 use crate::refusal::Refusal;
 
 /// How long a file is kept that says nothing about it: two days, as documented.
@@ -56,7 +57,8 @@ pub(crate) async fn create(
             return Err(Refusal::new("10027", detail).at("/media_name"));
         }
         check_room(world, &account, &content)?;
-        let upload = fresh(content, lifetime, now);
+        let expires_at = clock::after(now, lifetime);
+        let upload = keep(world, &name, content, (now, expires_at));
         let answer = data(shown(&name, &upload));
         world.uploads.keep(name, upload);
         Ok((StatusCode::CREATED, answer))
@@ -80,13 +82,16 @@ pub(crate) async fn change(
     let content = request.content(&account).await?;
     let now = account.clock.now();
     account.change(|world| {
-        let mut upload = find(world, &name, now)?.clone();
-        if let Some(content) = content {
-            check_room(world, &account, &content)?;
-            (upload.content_type, upload.data) = (content.content_type, content.data);
-        }
-        upload.updated_at = now;
-        upload.expires_at = lifetime.map_or(upload.expires_at, |lifetime| clock::after(now, lifetime));
+        let before = find(world, &name, now)?.clone();
+        let expires_at = lifetime.map_or(before.expires_at, |lifetime| clock::after(now, lifetime));
+        let upload = match content {
+            None => Upload { updated_at: now, expires_at, ..before },
+            Some(content) => {
+                check_room(world, &account, &content)?;
+                let kept = keep(world, &name, content, (now, expires_at));
+                Upload { created_at: before.created_at, ..kept }
+            }
+        };
         let answer = data(shown(&name, &upload));
         world.uploads.keep(name, upload);
         Ok(answer)
@@ -122,14 +127,24 @@ fn check_room(world: &World, account: &Account, content: &Content) -> Result<(),
     }
 }
 
-fn fresh(content: Content, lifetime: Duration, now: Timestamp) -> Upload {
-    Upload {
-        content_type: content.content_type,
-        data: content.data,
-        created_at: now,
-        updated_at: now,
-        expires_at: clock::after(now, lifetime),
-    }
+// The media host has the file, too, because a recipient has no key to download it here.
+fn keep(
+    world: &mut World,
+    name: &str,
+    content: Content,
+    (now, expires_at): (Timestamp, Timestamp),
+) -> Upload {
+    let Content { content_type, data } = content;
+    let folder = world.random.hex("media folder");
+    let stored = StoredMedia {
+        content_type: content_type.clone(),
+        data: data.clone(),
+        sha256: sha256(&data),
+        stored_at: now,
+        numbers: Vec::new(),
+    };
+    let media_path = world.media.keep(&folder, Some(name), stored);
+    Upload { content_type, data, media_path, created_at: now, updated_at: now, expires_at }
 }
 
 fn shown(name: &str, upload: &Upload) -> Value {

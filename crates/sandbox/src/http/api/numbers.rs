@@ -7,6 +7,7 @@ use crate::account::number::{NumberKind, OwnNumber};
 use crate::account::{Account, World};
 use crate::clock;
 use crate::http::api::answer::{Answer, data, unknown};
+use crate::http::api::health::Health;
 use crate::http::api::profiles::{check_assignable, find as find_profile, is_on};
 use crate::http::api::request::{Fields, Query};
 use crate::http::gate::Tenant;
@@ -42,7 +43,8 @@ pub(crate) async fn list(Tenant(account): Tenant, mut query: Query) -> Answer {
             Some(false) => found.sort_by_key(|own| own.number.as_str()),
             Some(true) => found.sort_by_key(|own| std::cmp::Reverse(own.number.as_str())),
         }
-        page.of(found, |own| shown(own, &account))
+        let health = Health::of(world, account.clock.now());
+        page.of(found, |own| shown(own, &health, &account))
     }))
 }
 
@@ -52,13 +54,17 @@ pub(crate) async fn list_on_profile(Tenant(account): Tenant, Path(id): Path<Stri
     account.read(|world| {
         find_profile(world, &id)?;
         let on_it = world.numbers.iter().filter(|own| own.profile_id.as_ref() == Some(&id));
-        Ok(page.of(on_it, |own| shown(own, &account)))
+        let health = Health::of(world, account.clock.now());
+        Ok(page.of(on_it, |own| shown(own, &health, &account)))
     })
 }
 
 /// Shows a number's messaging settings.
 pub(crate) async fn show(Tenant(account): Tenant, Path(id): Path<String>) -> Answer {
-    account.read(|world| find(world, &id).map(|own| data(shown(own, &account))))
+    account.read(|world| {
+        let own = find(world, &id)?;
+        Ok(data(shown(own, &Health::of(world, account.clock.now()), &account)))
+    })
 }
 
 /// Changes a number's messaging settings: all that is asked for, or nothing.
@@ -77,7 +83,7 @@ pub(crate) async fn change(Tenant(account): Tenant, Path(id): Path<String>, mut 
         changed.messaging_product = product.unwrap_or(changed.messaging_product);
         changed.tags = tags.unwrap_or(changed.tags);
         changed.updated_at = now;
-        let answer = data(shown(&changed, &account));
+        let answer = data(shown(&changed, &Health::of(world, now), &account));
         if let Some(place) = world.numbers.iter_mut().find(|own| own.id == changed.id) {
             *place = changed;
         }
@@ -112,13 +118,14 @@ fn check_product(product: Option<&str>) -> Result<(), Refusal> {
     }
 }
 
-fn shown(own: &OwnNumber, account: &Account) -> Value {
+fn shown(own: &OwnNumber, health: &Health<'_>, account: &Account) -> Value {
     let everything =
         json!({"domestic_two_way": true, "international_inbound": true, "international_outbound": true});
     let mut shown = json!({
         "created_at": clock::format(own.created_at),
         "eligible_messaging_products": PRODUCTS,
         "features": {"mms": own.takes_mms.then_some(&everything), "sms": everything},
+        "health": health.shown(own.number.as_str()),
         "id": own.id,
         "messaging_product": own.messaging_product,
         "messaging_profile_id": own.profile_id,

@@ -8,7 +8,6 @@ use super::fields::{flag, optional_text, texts};
 use crate::account::profile::Profile;
 use crate::account::{Account, World};
 use crate::field::{missing, optional_url};
-use crate::media::sha256;
 use crate::message::number_plan::is_north_american;
 use crate::message::{Coding, MessageMedia};
 use crate::refusal::Refusal;
@@ -158,26 +157,22 @@ fn check_parts(body: &Map<String, Value>, parts: usize, recommended: usize) -> R
 }
 
 impl Account {
-    // Media elsewhere are not fetched; of its own ones the sandbox knows type, size and digest.
+    // Media elsewhere are not fetched; of its own ones the sandbox knows type, size and digest. An upload is handed
+    // on from the media host, because a recipient has no key to download it.
     fn known_media(&self, world: &World, url: &str) -> MessageMedia {
-        let bare = MessageMedia::bare(url);
-        let Some(path) = url.strip_prefix(&self.host.origin) else { return bare };
-        if let Some(stored) = path.strip_prefix("/media/").and_then(|path| world.media.find(path)) {
-            return MessageMedia {
+        let origin = &self.host.origin;
+        let uploaded = world.uploads.by_link(url, origin, self.clock.now());
+        let path = match uploaded {
+            Some(upload) => Some(upload.media_path.as_str()),
+            None => url.strip_prefix(origin).and_then(|path| path.strip_prefix("/media/")),
+        };
+        match path.and_then(|path| Some((path, world.media.find(path)?))) {
+            None => MessageMedia::bare(url),
+            Some((path, stored)) => MessageMedia {
                 content_type: Some(stored.content_type.clone()),
                 size: i64::try_from(stored.data.len()).ok(),
                 sha256: Some(stored.sha256.clone()),
-                ..bare
-            };
-        }
-        let name = path.strip_prefix("/v2/media/").and_then(|path| path.strip_suffix("/download"));
-        match name.and_then(|name| world.uploads.find(name, self.clock.now())) {
-            None => bare,
-            Some(upload) => MessageMedia {
-                content_type: Some(upload.content_type.replace('_', "/")),
-                size: i64::try_from(upload.data.len()).ok(),
-                sha256: Some(sha256(&upload.data)),
-                ..bare
+                url: format!("{origin}/media/{path}"),
             },
         }
     }
