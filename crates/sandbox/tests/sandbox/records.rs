@@ -12,7 +12,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A sandbox whose clock stands still, with a text in, one out, and one that fails.
 async fn eventful() -> Sandbox {
     let frozen_at = Some("2026-03-04T15:00:00Z".parse().unwrap());
-    let sandbox = Sandbox::start(SandboxConfig { frozen_at, ..swift() }).await.unwrap();
+    let sandbox = Sandbox::start_with(SandboxConfig { frozen_at, ..swift() }).await.unwrap();
     sandbox.inject(InboundText::new(PHONE, OURS, "Hi")).await.unwrap();
     send(&sandbox, json!({"from": OURS, "to": PHONE, "text": "Hello"})).await;
     let failure =
@@ -73,7 +73,7 @@ async fn detail_records_are_searched_by_any_field_and_by_days() {
 #[tokio::test]
 async fn a_message_under_way_has_no_record_yet() {
     let frozen_at = Some("2026-03-04T15:00:00Z".parse().unwrap());
-    let sandbox = Sandbox::start(SandboxConfig { frozen_at, ..swift() }).await.unwrap();
+    let sandbox = Sandbox::start_with(SandboxConfig { frozen_at, ..swift() }).await.unwrap();
     send(&sandbox, json!({"from": OURS, "to": PHONE, "text": "Hello"})).await;
     assert_eq!(search(&sandbox, "").await.body["meta"]["total_results"], 0);
 }
@@ -124,7 +124,7 @@ async fn the_health_of_a_number_is_counted_from_its_messages() {
 
 #[tokio::test]
 async fn opt_outs_are_listed_until_they_are_taken_back() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let list = async |query: &str| get_v2(&sandbox, &format!("/messaging_optouts?{query}")).await;
     sandbox.inject(InboundText::new(PHONE, OURS, "stop")).await.unwrap();
     let opt_out = list("").await.body["data"][0].clone();

@@ -133,7 +133,7 @@ async fn a_file_larger_than_a_message_can_be_uploaded() {
 
 #[tokio::test]
 async fn an_upload_that_is_sent_reaches_its_recipient_without_a_key() {
-    let sandbox = Sandbox::start(swift()).await.unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
     upload(&sandbox, &[("media_name", "a cat.png")]).await;
     let link = format!("{}/media/a%20cat.png/download", sandbox.api_url());
     let sent = send(&sandbox, json!({"from": OURS, "to": OUR_SECOND, "media_urls": [link]})).await;
