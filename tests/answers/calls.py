@@ -103,6 +103,9 @@ class World:
     def alpha_sender(self) -> dict:
         return {"alphanumeric_sender_id": f"Shop{uuid4().hex[:6]}", "messaging_profile_id": self.profile_id}
 
+    def alpha_name(self) -> str:
+        return self.make("POST", "/alphanumeric_sender_ids", self.alpha_sender())["alphanumeric_sender_id"]
+
     def alpha_sender_id(self) -> str:
         return self.make("POST", "/alphanumeric_sender_ids", self.alpha_sender())["id"]
 
@@ -187,7 +190,7 @@ VALID = {
     "POST /messages/alphanumeric_sender_id": lambda world: [
         Call(
             "/messages/alphanumeric_sender_id",
-            {"from": "Shop", "to": "+447700900123", "text": "Hello", "messaging_profile_id": world.profile_id},
+            {"from": world.alpha_name(), "to": "+447700900123", "text": "Hello", "messaging_profile_id": world.profile_id},
         )
     ],
     "GET /messaging_profiles": lambda world: [

@@ -30,6 +30,9 @@ pub struct CarrierSettings {
     pub cc_includes_own_number: bool,
     /// Whether the answer to a cancellation has a `data` envelope. Telnyx's API description has none.
     pub cancel_in_envelope: bool,
+    /// Whether the profile's URL is tried after the request's own, as Telnyx's API description says. Its guide says
+    /// that the request's URLs take the place of the profile's.
+    pub profile_webhooks_back_up: bool,
     /// The parts beyond which `auto_detect` refuses a text (error 40328). Telnyx does not publish its number.
     pub recommended_parts: usize,
 }
@@ -45,6 +48,7 @@ impl Default for CarrierSettings {
             group_phones_report: false,
             cc_includes_own_number: false,
             cancel_in_envelope: false,
+            profile_webhooks_back_up: false,
             recommended_parts: 4,
         }
     }

@@ -114,8 +114,10 @@ impl Message {
             "sent_at": self.shown_time(self.sent_at(stage)),
             "smart_encoding_applied": self.coding.is_smart,
             "valid_until": self.shown_time(Some(clock::after(start, VALIDITY))),
-            "wait_seconds": null,
         });
+        if !self.is_cancelled() {
+            part["wait_seconds"] = Value::Null;
+        }
         if let Some(group_id) = self.group_id() {
             part["group_message_id"] = json!(group_id);
         }
@@ -187,11 +189,7 @@ impl View<'_> {
     }
 
     fn cc(&self, number: &str) -> Value {
-        if self.config.cc_as_strings {
-            json!(number)
-        } else {
-            with_status(self.party(number), "webhook_delivered")
-        }
+        if self.config.cc_as_strings { json!(number) } else { with_status(self.party(number), "delivered") }
     }
 }
 

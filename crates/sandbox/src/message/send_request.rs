@@ -88,7 +88,8 @@ impl SendRequest {
         let takes_media = sender.takes_media(world);
         let content = Content::check(endpoint, body, (&to, takes_media), &profile, world, account)?;
         let send_at = send_at(endpoint, body, account.clock.now())?;
-        let (route, subject) = (route(own_route, &profile, body)?, optional_text(body, "subject")?);
+        let backs_up = account.host.config.carrier.profile_webhooks_back_up;
+        let (route, subject) = (route(own_route, &profile, body, backs_up)?, optional_text(body, "subject")?);
         let tags = texts(body, "tags")?;
         let from = match (sender, to.first()) {
             (Sender::Pool, Some(to)) => pool::choose(world, &profile, to, content.is_mms)?.to_string(),
@@ -189,14 +190,23 @@ fn send_at(
     Ok(Some(send_at))
 }
 
-// The request's own URL, else the profile's unless told not to use it, else none.
-fn route(own: Route, profile: &Profile, body: &Map<String, Value>) -> Result<Route, Refusal> {
-    let uses_profile = flag(body, "use_profile_webhooks")?.unwrap_or(true);
-    if own.primary.is_some() || own.failover.is_some() {
-        return Ok(own);
-    }
-    if !uses_profile {
-        return Ok(Route::default());
-    }
-    Ok(Route { primary: profile.webhook_url.clone(), failover: profile.webhook_failover_url.clone() })
+/// The request's own URLs, else the profile's unless told not to use them, else none. Where the profile's back up the
+/// request's, they stand in for a failover URL that the request lacks.
+fn route(
+    own: Route,
+    profile: &Profile,
+    body: &Map<String, Value>,
+    profile_backs_up: bool,
+) -> Result<Route, Refusal> {
+    let of_profile = match flag(body, "use_profile_webhooks")? {
+        Some(false) => Route::default(),
+        _ => Route { primary: profile.webhook_url.clone(), failover: profile.webhook_failover_url.clone() },
+    };
+    Ok(match own {
+        Route { primary: None, failover: None } => of_profile,
+        Route { primary, failover: None } if profile_backs_up => {
+            Route { primary, failover: of_profile.primary }
+        }
+        own => own,
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inlet_sandbox::{InboundText, ProfileSettings, Sandbox, SandboxConfig};
+use inlet_sandbox::{CarrierSettings, InboundText, ProfileSettings, Sandbox, SandboxConfig};
 use inlet_telnyx::PhoneNumber;
 use serde_json::{Value, json};
 
@@ -161,6 +161,20 @@ async fn receipts_go_to_the_requests_url_before_the_profiles_and_to_none_when_to
     send(&sandbox, message()).await;
     idle(&sandbox).await;
     assert_eq!(profile.received().len(), 2);
+}
+
+#[tokio::test]
+async fn the_profiles_url_backs_up_the_requests_own_where_that_is_set() {
+    for (profile_webhooks_back_up, expected) in [(false, 0), (true, 2)] {
+        let (profile, request) =
+            (Receiver::start().await, Receiver::answering(vec![Answer::Status(500); 6]).await);
+        let carrier = CarrierSettings { profile_webhooks_back_up, ..CarrierSettings::default() };
+        let config = SandboxConfig { carrier, webhook_url: Some(profile.url.clone()), ..swift() };
+        let sandbox = Sandbox::start_with(config).await.unwrap();
+        send(&sandbox, with("webhook_url", json!(request.url))).await;
+        idle(&sandbox).await;
+        assert_eq!((request.received().len(), profile.received().len()), (6, expected));
+    }
 }
 
 #[tokio::test]
