@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use inlet_sandbox::{BackoffGrowth, Fault, MediaDigestKey, RetrySettings, SandboxConfig, SigningTime};
+use inlet_sandbox::{
+    BackoffGrowth, CarrierSettings, Fault, Line, MediaDigestKey, RetrySettings, SandboxConfig, SigningTime,
+};
 
 use super::parse;
 use super::reader::Reader;
@@ -28,6 +30,7 @@ pub(super) fn sandbox(reader: &mut Reader<'_>) -> Option<SandboxConfig> {
     let expired_media_status = reader.number("expired_media_status", 400..=599, 404);
     let sent_delay = reader.text("sent_delay", parse::duration);
     let finalized_delay = reader.text("finalized_delay", parse::duration);
+    let carrier = carrier(reader);
     let error_statuses = reader.texts("error_statuses", error_status);
     let faults = reader.texts("faults", |text| text.parse::<Fault>().map_err(|error| error.to_string()));
     let state = reader.optional("state", |text| Ok(PathBuf::from(text)));
@@ -44,12 +47,33 @@ pub(super) fn sandbox(reader: &mut Reader<'_>) -> Option<SandboxConfig> {
         media_lifetime: media_lifetime?,
         expired_media_status: expired_media_status?,
         cc_as_strings: reader.flag("cc_as_strings"),
+        carrier: carrier?,
         sent_delay: sent_delay?,
         finalized_delay: finalized_delay?,
         error_statuses: error_statuses?.into_iter().collect::<BTreeMap<_, _>>(),
         faults: faults?,
         state: state?,
         ..SandboxConfig::default()
+    })
+}
+
+/// What happens between a message and the phone.
+fn carrier(reader: &mut Reader<'_>) -> Option<CarrierSettings> {
+    let sent_jitter = reader.text("sent_jitter", parse::duration);
+    let finalized_jitter = reader.text("finalized_jitter", parse::duration);
+    let overtakes_percent = reader.number("finalized_overtakes_percent", 0..=100, 0);
+    let recommended_parts = reader.number("recommended_parts", 1..=10, 4);
+    Some(CarrierSettings {
+        lines: if reader.flag("magic_numbers") { Line::magic() } else { Vec::new() },
+        sent_jitter: sent_jitter?,
+        finalized_jitter: finalized_jitter?,
+        finalized_overtakes: f64::from(overtakes_percent?) / 100.0,
+        answers_keywords: reader.flag("answers_keywords"),
+        group_phones_report: reader.flag("group_phones_report"),
+        cc_includes_own_number: reader.flag("cc_includes_own_number"),
+        cancel_in_envelope: reader.flag("cancel_in_envelope"),
+        profile_webhooks_back_up: reader.flag("profile_webhooks_back_up"),
+        recommended_parts: recommended_parts?,
     })
 }
 
