@@ -1,25 +1,25 @@
-//! Starts, steers and stops one sandbox.
+//! Starts and stops one sandbox, and finds its accounts.
+
+mod account;
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use inlet_telnyx::{InvalidKey, PhoneNumber, PublicKey};
+use inlet_telnyx::InvalidKey;
 use tokio::net::TcpListener;
 use tracing::info;
-use url::Url;
 
-use crate::account::Account;
 use crate::account::snapshot::{Snapshot, SnapshotError};
 use crate::accounts::{AccountError, Accounts, OpenError};
 use crate::config::{AccountSettings, SandboxConfig};
-use crate::fault::{Fault, InvalidFault};
 use crate::host::Host;
 use crate::http;
-use crate::message::text::{InboundText, Injected, RawEvent, TextError};
 use crate::state::{self, StateError};
-use crate::webhook::delivery::Delivery;
+
+pub use account::SandboxAccount;
 
 /// How long shutdown waits for requests under way before their tasks are left to their cancelled ends.
 const GRACE: Duration = Duration::from_secs(5);
@@ -58,6 +58,7 @@ pub enum SandboxError {
 /// A running local Telnyx. Dropping it stops it; [`Sandbox::shutdown`] also waits until it has stopped.
 pub struct Sandbox {
     accounts: Arc<Accounts>,
+    default: SandboxAccount,
     address: SocketAddr,
 }
 
@@ -87,7 +88,8 @@ impl Sandbox {
         }
         accounts.host.tracker.spawn(http::serve(listener, accounts.clone()));
         info!(%address, "sandbox listens on {address}");
-        Ok(Self { accounts, address })
+        let default = SandboxAccount(accounts.default().clone());
+        Ok(Self { accounts, default, address })
     }
 
     /// The address that is listened on.
@@ -105,82 +107,24 @@ impl Sandbox {
         format!("{}/v2", self.accounts.host.origin)
     }
 
-    /// The key that verifies the sandbox's webhooks.
-    pub fn public_key(&self) -> &PublicKey {
-        self.account().identity.public_key()
-    }
-
-    /// The key that `/v2` wants as bearer token.
-    pub fn api_key(&self) -> &str {
-        &self.account().identity.api_key
-    }
-
-    /// The account's numbers, in the configured order; those of the default profile first.
-    pub fn numbers(&self) -> Vec<PhoneNumber> {
-        self.account().numbers.clone()
-    }
-
-    /// The id of the default profile.
-    pub fn messaging_profile_id(&self) -> &str {
-        &self.account().identity.default_profile_id
-    }
-
-    /// The id of the profile that a number is on, if it is on any.
-    pub fn messaging_profile_id_of(&self, number: &PhoneNumber) -> Option<String> {
-        self.account().read(|world| world.profile_of(number).map(|profile| profile.id.clone()))
-    }
-
-    /// Points the default profile's webhooks at a receiver, now and after every reset.
-    pub fn set_webhook_url(&self, url: Url) {
-        self.account().set_webhook_url(url);
-    }
-
     /// Opens another account, isolated from all others.
-    pub fn add_account(&self, settings: AccountSettings) -> Result<(), AccountError> {
-        self.accounts.add(settings).map(drop)
+    pub fn add_account(&self, settings: AccountSettings) -> Result<SandboxAccount, AccountError> {
+        self.accounts.add(settings).map(SandboxAccount)
     }
 
-    /// Texts one of the account's numbers.
-    pub async fn inject(&self, text: InboundText) -> Result<Injected, TextError> {
-        self.account().receive_text(text)
+    /// Opens another account by a name alone: a key, a number and a seed of its own, no webhook URL yet.
+    pub fn open_account(&self, name: impl Into<String>) -> Result<SandboxAccount, AccountError> {
+        self.add_account(self.accounts.host.config.further_account(name))
     }
 
-    /// Signs and sends a webhook body as it is.
-    pub async fn inject_raw(&self, event: RawEvent) -> Result<Injected, TextError> {
-        self.account().send_raw(event)
+    /// An account by its name; the one that every sandbox has is called `default`.
+    pub fn account(&self, name: &str) -> Option<SandboxAccount> {
+        self.accounts.all().into_iter().find(|account| account.name == name).map(SandboxAccount)
     }
 
-    /// The latest delivery of an event, with its attempts.
-    pub fn delivery(&self, event_id: &str) -> Option<Delivery> {
-        self.account().read(|world| world.deliveries.find(event_id).cloned())
-    }
-
-    /// The deliveries that are kept, oldest first.
-    pub fn deliveries(&self) -> Vec<Delivery> {
-        self.account().read(|world| world.deliveries.all_after(0).cloned().collect())
-    }
-
-    /// Replaces the active faults.
-    pub fn set_faults(&self, faults: Vec<Fault>) -> Result<(), InvalidFault> {
-        self.account().change(|world| world.faults.replace(faults))
-    }
-
-    /// Moves the sandbox's clock forward: media age, retries come due.
-    pub fn advance_clock(&self, by: Duration) {
-        self.account().clock.advance(by);
-    }
-
-    /// Waits until no event is on its way.
-    pub async fn wait_idle(&self, limit: Duration) -> Result<(), SandboxError> {
-        let not_idle = |pending| SandboxError::NotIdle { pending, waited: limit };
-        self.account().wait_idle(limit, false).await.map_err(not_idle)
-    }
-
-    /// Waits until everything has been tried that is due at the sandbox's time. With a stopped clock later tries
-    /// and delayed events wait until it is moved, so it is never idle before.
-    pub async fn settle(&self, limit: Duration) -> Result<(), SandboxError> {
-        let not_idle = |pending| SandboxError::NotIdle { pending, waited: limit };
-        self.account().wait_idle(limit, true).await.map_err(not_idle)
+    /// Ends an account; false when there is none of that name, or it is the default one.
+    pub fn remove_account(&self, name: &str) -> bool {
+        self.accounts.remove(name)
     }
 
     /// Stops: no new requests, attempts under way are given up, all tasks are awaited.
@@ -196,9 +140,12 @@ impl Sandbox {
     }
 }
 
-impl Sandbox {
-    fn account(&self) -> &Account {
-        self.accounts.default()
+/// A sandbox has all verbs of its default account.
+impl Deref for Sandbox {
+    type Target = SandboxAccount;
+
+    fn deref(&self) -> &SandboxAccount {
+        &self.default
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::account::snapshot::SnapshotError;
 use crate::accounts::AccountError;
+use crate::expectation::ExpectationError;
 use crate::fault::InvalidFault;
 use crate::host::Host;
 use crate::message::text::TextError;
@@ -101,6 +102,17 @@ impl From<SnapshotError> for Problem {
             _ => error.to_string(),
         };
         Self::new(Code::InvalidSnapshot, detail)
+    }
+}
+
+impl From<ExpectationError> for Problem {
+    fn from(error: ExpectationError) -> Self {
+        let code = match error {
+            ExpectationError::Pattern(_) | ExpectationError::Count => Code::InvalidBody,
+            ExpectationError::After { .. } => Code::NotFound,
+            ExpectationError::Unmet(_) => Code::ExpectationFailed,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

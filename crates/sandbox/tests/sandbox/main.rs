@@ -12,6 +12,7 @@ mod deliveries;
 mod expectations;
 mod faults;
 mod groups;
+mod helper;
 mod keywords;
 mod media;
 mod numbers;

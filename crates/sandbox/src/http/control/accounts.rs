@@ -65,9 +65,14 @@ pub(crate) async fn remove(
 }
 
 fn shown(account: &Account) -> Value {
-    let (profile_id, webhook_url) = account.read(|world| {
+    let (profile_id, webhook_url, short_codes) = account.read(|world| {
         let profile = world.profiles.first();
-        (profile.map(|profile| profile.id.clone()), profile.and_then(|profile| profile.webhook_url.clone()))
+        let short_codes: Vec<String> = world.short_codes.iter().map(|own| own.code.clone()).collect();
+        (
+            profile.map(|profile| profile.id.clone()),
+            profile.and_then(|profile| profile.webhook_url.clone()),
+            short_codes,
+        )
     });
     json!({
         "api_key": account.identity.api_key,
@@ -77,6 +82,7 @@ fn shown(account: &Account) -> Value {
         "numbers": account.numbers,
         "organization_id": account.identity.organization_id,
         "public_key": account.identity.public_key().to_base64(),
+        "short_codes": short_codes,
         "webhook_url": webhook_url,
     })
 }

@@ -7,30 +7,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::account::World;
+use crate::expectation::{WantedDirection, place_after};
 use crate::http::control::request::{JsonQuery, limited, page_size};
 use crate::http::gate::Tenant;
 use crate::http::problem::{Code, Problem};
-use crate::message::{Direction, Message};
-
-/// Which way a message went.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum WantedDirection {
-    Inbound,
-    #[default]
-    Outbound,
-    Any,
-}
-
-impl WantedDirection {
-    pub(crate) fn admits(self, message: &Message) -> bool {
-        match self {
-            Self::Inbound => message.direction == Direction::Inbound,
-            Self::Outbound => message.direction == Direction::Outbound,
-            Self::Any => true,
-        }
-    }
-}
+use crate::message::Message;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,13 +48,6 @@ impl MessageFilter {
         latest.reverse();
         latest
     }
-}
-
-/// The place in the log of the message that a list begins after.
-pub(crate) fn place_after(world: &World, after: Option<&str>) -> Result<Option<u64>, Problem> {
-    let Some(id) = after else { return Ok(None) };
-    let missing = || Problem::new(Code::NotFound, format!("the message `{id}` named by `after` is not kept"));
-    world.messages.place_of(id).map(Some).ok_or_else(missing)
 }
 
 /// Lists messages, and waits for one where asked.
