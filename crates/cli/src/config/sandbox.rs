@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use inlet_sandbox::{
-    BackoffGrowth, CarrierSettings, Fault, Line, MediaDigestKey, RetrySettings, SandboxConfig, SigningTime,
+    ApiSettings, BackoffGrowth, CarrierSettings, Fault, Line, MediaDigestKey, RateLimitReset, RetrySettings,
+    SandboxConfig, SigningTime,
 };
+use inlet_telnyx::Address;
 
 use super::parse;
 use super::reader::Reader;
@@ -33,6 +35,9 @@ pub(super) fn sandbox(reader: &mut Reader<'_>) -> Option<SandboxConfig> {
     let carrier = carrier(reader);
     let error_statuses = reader.texts("error_statuses", error_status);
     let faults = reader.texts("faults", |text| text.parse::<Fault>().map_err(|error| error.to_string()));
+    let short_codes = reader.texts("short_codes", short_code);
+    let sms_only_numbers = reader.texts("sms_only_numbers", number);
+    let api = api(reader);
     let state = reader.optional("state", |text| Ok(PathBuf::from(text)));
     Some(SandboxConfig {
         listen: listen?,
@@ -46,6 +51,9 @@ pub(super) fn sandbox(reader: &mut Reader<'_>) -> Option<SandboxConfig> {
         media_digest_key: media_digest_key?,
         media_lifetime: media_lifetime?,
         expired_media_status: expired_media_status?,
+        short_codes: short_codes?,
+        sms_only_numbers: sms_only_numbers?,
+        api: api?,
         cc_as_strings: reader.flag("cc_as_strings"),
         carrier: carrier?,
         sent_delay: sent_delay?,
@@ -75,6 +83,28 @@ fn carrier(reader: &mut Reader<'_>) -> Option<CarrierSettings> {
         profile_webhooks_back_up: reader.flag("profile_webhooks_back_up"),
         recommended_parts: recommended_parts?,
     })
+}
+
+/// How Telnyx's API answers.
+fn api(reader: &mut Reader<'_>) -> Option<ApiSettings> {
+    let default = ApiSettings::default();
+    let limit = reader.number("requests_per_second", 1..=1_000_000, default.requests_per_second);
+    let resets = [("seconds", RateLimitReset::SecondsLeft), ("unix", RateLimitReset::UnixTime)];
+    let rate_limit_reset = reader.text("rate_limit_reset", |text| one_of(text, &resets));
+    Some(ApiSettings {
+        requests_per_second: limit?,
+        rate_limit_reset: rate_limit_reset?,
+        profile_needs_destinations: reader.flag("profile_needs_destinations"),
+        null_unassigns_number: reader.flag("null_unassigns_number"),
+    })
+}
+
+/// The digits of a short code.
+fn short_code(text: &str) -> Result<String, String> {
+    match Address::parse(text) {
+        Address::ShortCode(digits) if digits == text => Ok(digits),
+        _ => Err(format!("`{text}` is not the digits of a short code, as 12345")),
+    }
 }
 
 /// A preset, with what single settings say instead.

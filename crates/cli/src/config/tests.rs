@@ -298,6 +298,8 @@ fn the_sandboxs_defaults_are_those_of_its_crate() {
     assert_eq!((ours.media_auth, ours.media_digest_key), (theirs.media_auth, theirs.media_digest_key));
     assert_eq!((ours.media_lifetime, ours.cc_as_strings), (theirs.media_lifetime, theirs.cc_as_strings));
     assert_eq!(ours.expired_media_status, theirs.expired_media_status);
+    assert_eq!((ours.api, ours.short_codes), (theirs.api, theirs.short_codes));
+    assert_eq!(ours.sms_only_numbers, theirs.sms_only_numbers);
     assert_eq!(ours.carrier, theirs.carrier);
 }
 
