@@ -83,13 +83,6 @@ pub enum FaultEffect {
     ApiDropAfterAccept {},
     /// The API accepts the message, sends its receipts, and never answers.
     ApiHangAfterAccept {},
-    /// The carrier does not deliver the message.
-    CarrierFailure {
-        /// How the message ends.
-        outcome: CarrierOutcome,
-        /// Telnyx's error code, for example `40008`.
-        code: String,
-    },
     /// The API answers later.
     ApiDelay {
         /// How much later.
@@ -97,6 +90,13 @@ pub enum FaultEffect {
     },
     /// The connection to the API is cut before anything is done.
     ApiCut {},
+    /// The carrier does not deliver the message.
+    CarrierFailure {
+        /// How the message ends.
+        outcome: CarrierOutcome,
+        /// Telnyx's error code, for example `40008`.
+        code: String,
+    },
     /// Sends to the number are refused as if it had texted STOP.
     BlockStop {},
     /// The event is sent this many times more, all at once, with the same id.

@@ -9,6 +9,7 @@ mod deliveries;
 mod expectations;
 mod faults;
 mod messages;
+mod openapi;
 mod snapshot;
 mod stream;
 mod texts;
@@ -54,6 +55,7 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
         .route("/clock", get(clock::show))
         .route("/clock/advance", post(clock::advance))
         .route("/faults", get(faults::list).post(faults::add).put(faults::replace).delete(faults::clear))
+        .route("/openapi.json", get(openapi::show))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
