@@ -87,6 +87,13 @@ impl Refusal {
         self
     }
 
+    /// Answers 422 where it would say that the request is wrong, as newer operations do.
+    pub(crate) fn as_unprocessable(&mut self) {
+        if matches!(self.status, 400 | 404) {
+            self.status = 422;
+        }
+    }
+
     /// Gives the refusal another HTTP status, as a fault may.
     pub(crate) fn with_status(mut self, status: u16) -> Self {
         self.status = status;

@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use http::Method;
@@ -88,7 +88,9 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router<Arc<Accounts>> {
         .route("/short_codes/{id}", get(short_codes::show).patch(short_codes::change))
         .route(
             "/alphanumeric_sender_ids",
-            get(alphanumeric_sender_ids::list).post(alphanumeric_sender_ids::create),
+            get(alphanumeric_sender_ids::list)
+                .post(alphanumeric_sender_ids::create)
+                .layer(map_response(alphanumeric_sender_ids::unprocessable)),
         )
         .route(
             "/alphanumeric_sender_ids/{id}",

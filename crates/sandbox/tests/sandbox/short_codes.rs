@@ -47,19 +47,19 @@ async fn an_alphanumeric_sender_needs_a_name_and_a_profile() {
     let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let profile_id = sandbox.messaging_profile_id();
     let cases = [
-        (json!({"messaging_profile_id": profile_id}), (400, "10004", "/alphanumeric_sender_id")),
-        (json!({"alphanumeric_sender_id": "Shop"}), (400, "10004", "/messaging_profile_id")),
+        (json!({"messaging_profile_id": profile_id}), (422, "10004", "/alphanumeric_sender_id")),
+        (json!({"alphanumeric_sender_id": "Shop"}), (422, "10004", "/messaging_profile_id")),
         (
             json!({"alphanumeric_sender_id": "Shop!", "messaging_profile_id": profile_id}),
-            (400, "40306", "/alphanumeric_sender_id"),
+            (422, "40306", "/alphanumeric_sender_id"),
         ),
         (
             json!({"alphanumeric_sender_id": "Shop", "messaging_profile_id": "none"}),
-            (404, "10005", "/messaging_profile_id"),
+            (422, "10005", "/messaging_profile_id"),
         ),
         (
             json!({"alphanumeric_sender_id": "Shop", "messaging_profile_id": profile_id, "us_long_code_fallback": PHONE}),
-            (400, "10015", "/us_long_code_fallback"),
+            (422, "10015", "/us_long_code_fallback"),
         ),
     ];
     for (body, expected) in cases {

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::Path;
+use axum::response::Response;
 use http::StatusCode;
 use inlet_telnyx::PhoneNumber;
 use serde_json::{Value, json};
@@ -72,6 +73,14 @@ pub(crate) async fn delete(Tenant(account): Tenant, Path(id): Path<String>) -> A
         let sender = world.alpha_senders.remove(index.ok_or_else(|| nobody(&id))?);
         Ok(data(shown(&sender, &account)))
     })
+}
+
+/// List and creation are among the newer operations, which are described with 422 for everything that is wrong.
+pub(crate) async fn unprocessable(mut response: Response) -> Response {
+    if let Some(refusal) = response.extensions_mut().get_mut::<Refusal>() {
+        refusal.as_unprocessable();
+    }
+    response
 }
 
 fn own_number(world: &World, given: &str) -> Result<PhoneNumber, Refusal> {
