@@ -9,6 +9,8 @@ use inlet_sandbox::{
 };
 use inlet_telnyx::Address;
 
+use jiff::Timestamp;
+
 use super::parse;
 use super::reader::Reader;
 use super::reply::number;
@@ -39,6 +41,7 @@ pub(super) fn sandbox(reader: &mut Reader<'_>) -> Option<SandboxConfig> {
     let sms_only_numbers = reader.texts("sms_only_numbers", number);
     let api = api(reader);
     let state = reader.optional("state", |text| Ok(PathBuf::from(text)));
+    let frozen_at = reader.optional("frozen_at", time);
     Some(SandboxConfig {
         listen: listen?,
         numbers: numbers?,
@@ -61,6 +64,7 @@ pub(super) fn sandbox(reader: &mut Reader<'_>) -> Option<SandboxConfig> {
         error_statuses: error_statuses?.into_iter().collect::<BTreeMap<_, _>>(),
         faults: faults?,
         state: state?,
+        frozen_at: frozen_at?,
         ..SandboxConfig::default()
     })
 }
@@ -129,6 +133,10 @@ fn retry(reader: &mut Reader<'_>) -> Option<RetrySettings> {
         attempt_restarts_at_failover: reader.flag("attempt_restarts_at_failover"),
         success_is_only_200: success?,
     })
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a time, as in 2026-07-01T00:00:00Z"))
 }
 
 /// An error code and the status it is answered with, as in `40300=403`.

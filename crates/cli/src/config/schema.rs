@@ -134,6 +134,7 @@ pub(crate) const SECTIONS: &[Section] = &[
             key("error_statuses", Kind::Texts),
             key("faults", Kind::Texts),
             key("state", Kind::Text),
+            key("frozen_at", Kind::Text),
             key("webhook_url", Kind::Text),
             key("failover_url", Kind::Text),
         ],

@@ -47,6 +47,9 @@ pub(crate) struct SandboxArgs {
     /// often as wanted.
     #[arg(long = "fault", value_name = "FAULT")]
     faults: Vec<String>,
+    /// Stop the sandbox's clock at a time, as in 2026-07-01T00:00:00Z; it then moves only when told to.
+    #[arg(long, value_name = "TIME")]
+    frozen_at: Option<String>,
     /// Keep everything in this file between starts.
     #[arg(long, value_name = "FILE")]
     state: Option<String>,
@@ -78,6 +81,7 @@ impl SandboxArgs {
             text("--timeout", "timeout", self.timeout.as_ref()),
             text("--backoff", "backoff", self.backoff.as_ref()),
             text("--state", "state", self.state.as_ref()),
+            text("--frozen-at", "frozen_at", self.frozen_at.as_ref()),
             texts("--fault", "faults", &self.faults),
             text("--webhook-url", "webhook_url", self.webhook_url.as_ref()),
             text("--failover-url", "failover_url", self.failover_url.as_ref()),
