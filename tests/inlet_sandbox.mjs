@@ -75,8 +75,8 @@ export async function startSandbox(...args) {
 /** Listens on a free port and keeps every webhook exactly as it came; `statuses` answer the next ones, then 200. */
 export async function startReceiver() {
   const came = [];
-  const waiting = [];
   const receiver = { all: [], statuses: [] };
+  let wake = () => {};
   const server = createServer((request, response) => {
     const parts = [];
     request.on("data", (part) => parts.push(part));
@@ -84,24 +84,25 @@ export async function startReceiver() {
       const body = Buffer.concat(parts).toString("utf8");
       const webhook = { headers: request.headers, body, event: JSON.parse(body) };
       receiver.all.push(webhook);
-      const taker = waiting.shift();
-      if (taker) taker(webhook);
-      else came.push(webhook);
+      came.push(webhook);
+      wake();
       response.writeHead(receiver.statuses.shift() ?? 200).end();
     });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   receiver.url = `http://127.0.0.1:${server.address().port}/webhooks`;
-  /** The next webhook of this type; the test's own bound ends the waiting. */
+  /** The next webhook, or the next of a type: Telnyx keeps no order, so others wait for whoever asks for them. */
   receiver.next = async (eventType) => {
     for (;;) {
-      const webhook = came.shift() ?? (await new Promise((resolve) => waiting.push(resolve)));
-      if (!eventType || webhook.event.data.event_type === eventType) return webhook;
+      const index = came.findIndex((webhook) => !eventType || webhook.event.data.event_type === eventType);
+      if (index >= 0) return came.splice(index, 1)[0];
+      // The test's own bound ends the waiting.
+      await new Promise((resolve) => (wake = resolve));
     }
   };
   receiver.clear = () => {
-    came.length = receiver.all.length = receiver.statuses.length = waiting.length = 0;
+    came.length = receiver.all.length = receiver.statuses.length = 0;
   };
   receiver.stop = async () => {
     server.closeAllConnections?.();

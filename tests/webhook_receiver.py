@@ -31,6 +31,7 @@ class WebhookReceiver:
     def __init__(self, *statuses: int):
         self.statuses, self._came = list(statuses), queue.Queue()
         self.all: list[Webhook] = []
+        self._passed_over: list[Webhook] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -56,11 +57,15 @@ class WebhookReceiver:
         self._came.put(webhook)
 
     def next(self, event_type: str | None = None, within: float = 10) -> Webhook:
-        """The next webhook, passing over those of other types."""
+        """The next webhook, or the next of a type: Telnyx keeps no order, so others wait for whoever asks for them."""
+        for index, webhook in enumerate(self._passed_over):
+            if event_type in (None, webhook.event_type):
+                return self._passed_over.pop(index)
         while True:
             webhook = self._came.get(timeout=within)
             if event_type in (None, webhook.event_type):
                 return webhook
+            self._passed_over.append(webhook)
 
     def __enter__(self):
         return self

@@ -103,3 +103,11 @@ def test_what_is_not_emulated_says_so(client):
     error = error_of(raised)
     assert error["code"] == "10037"
     assert "POST /v2/messages/whatsapp" in error["detail"]
+
+
+def test_what_is_not_emulated_is_not_tried_again(patient, sandbox):
+    tries = []
+    http = telnyx.DefaultHttpxClient(event_hooks={"request": [tries.append]})
+    with pytest.raises(telnyx.InternalServerError):
+        patient.with_options(http_client=http).messages.whatsapp(from_=sandbox.number, to=PHONE, whatsapp_message={})
+    assert len(tries) == 1

@@ -86,3 +86,14 @@ def test_every_try_carries_a_signature_of_its_own(client, sandbox, receiver):
     assert first.event["data"]["id"] == second.event["data"]["id"]
     assert [first.event["meta"]["attempt"], second.event["meta"]["attempt"]] == [1, 2]
     client.webhooks.unwrap(first.text, headers=first.headers)
+
+
+def test_a_retry_after_the_clock_moved_still_verifies(client, sandbox, receiver):
+    receiver.statuses.append(500)
+    sandbox.text("Hello")
+    receiver.next()
+    sandbox.advance(3600)
+    retry = receiver.next()
+    event = client.webhooks.unwrap(retry.text, headers=retry.headers)
+    assert event.data.payload.text == "Hello"
+    assert retry.event["meta"]["attempt"] == 2
