@@ -34,11 +34,16 @@ pub(crate) async fn list_on_profile(Tenant(account): Tenant, Path(id): Path<Stri
     })
 }
 
-/// Makes a sender.
+/// Makes a sender. This operation documents 422, and neither 400 nor 404, for a body that it cannot take.
 pub(crate) async fn create(
     Tenant(account): Tenant,
-    mut fields: Fields,
+    fields: Result<Fields, Refusal>,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let made = fields.and_then(|fields| make(&account, fields));
+    made.map_err(|refusal| refusal.with_status(422))
+}
+
+fn make(account: &Account, mut fields: Fields) -> Result<(StatusCode, Json<Value>), Refusal> {
     let name = fields.required_text("alphanumeric_sender_id")?;
     let profile_id = fields.required_text("messaging_profile_id")?;
     let fallback = fields.text("us_long_code_fallback")?;
@@ -52,7 +57,7 @@ pub(crate) async fn create(
         let us_long_code_fallback = fallback.map(|given| own_number(world, &given)).transpose()?;
         let id = world.random.uuid("alphanumeric sender");
         let sender = AlphaSender { id, name, profile_id, us_long_code_fallback };
-        let answer = data(shown(&sender, &account));
+        let answer = data(shown(&sender, account));
         world.alpha_senders.push(sender);
         Ok((StatusCode::CREATED, answer))
     })
