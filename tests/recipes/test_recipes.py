@@ -24,7 +24,7 @@ def test_the_pytest_recipe_passes(tmp_path):
     write_files("pytest", tmp_path)
     command = shlex.split(commands("pytest")[-1])
     assert command == ["python", "-m", "pytest"]
-    assert "4 passed" in run(command, tmp_path, environment(tmp_path))
+    assert "5 passed" in run(command, tmp_path, environment(tmp_path))
 
 
 def test_the_vitest_recipe_passes(tmp_path):
@@ -34,7 +34,7 @@ def test_the_vitest_recipe_passes(tmp_path):
     command = shlex.split(commands("vitest")[-1])
     assert command == ["npx", "vitest", "run"]
     shown = run(command, tmp_path, environment(tmp_path, NO_COLOR="1"))
-    assert re.search(r"Tests +4 passed", shown), shown
+    assert re.search(r"Tests +5 passed", shown), shown
 
 
 class Handler:
