@@ -69,3 +69,20 @@ test("media are uploaded from a URL and downloaded", async () => {
   await here.client.media.delete("copy.jpg");
   expect(await thrownBy(() => here.client.media.retrieve("copy.jpg"))).toBeInstanceOf(Telnyx.NotFoundError);
 });
+
+test("an opt-out is listed until it is taken back", async () => {
+  await here.sandbox.text("STOP");
+  await here.sandbox.waitIdle();
+  const [optOut] = await all(here.client.messagingOptouts.list());
+  expect([optOut.from, optOut.to]).toContain(PHONE);
+  await here.sandbox.text("START");
+  await here.sandbox.waitIdle();
+  expect(await all(here.client.messagingOptouts.list())).toEqual([]);
+});
+
+test("messages appear in the detail records", async () => {
+  const { data: sent } = await here.client.messages.send({ from: here.sandbox.number, to: PHONE, text: "Hello" });
+  await here.sandbox.waitIdle();
+  const [record] = await all(here.client.detailRecords.list({ filter: { record_type: "messaging" } }));
+  expect(record).toMatchObject({ uuid: sent.id, direction: "outbound", status: "delivered" });
+});

@@ -49,3 +49,17 @@ test("a long code is sent from", async () => {
   const { data: sent } = await here.client.messages.sendLongCode(hello());
   expect(sent.from.phone_number).toBe(here.sandbox.number);
 });
+
+test("a number pool chooses one of its numbers", async () => {
+  const number_pool_settings = { toll_free_weight: 1, long_code_weight: 1, skip_unhealthy: false };
+  await here.client.messagingProfiles.update(here.profileId, { number_pool_settings });
+  const body = { messaging_profile_id: here.profileId, to: PHONE, text: "Hello" };
+  const { data: sent } = await here.client.messages.sendNumberPool(body);
+  expect(here.sandbox.numbers).toContain(sent.from.phone_number);
+});
+
+test("a short code is sent from", async () => {
+  const { data: codes } = await here.client.shortCodes.list();
+  const { data: sent } = await here.client.messages.sendShortCode(hello({ from: codes[0].short_code }));
+  expect(sent.from.phone_number).toBe(codes[0].short_code);
+});

@@ -116,3 +116,25 @@ def test_media_are_uploaded_from_a_url(client, sandbox, receiver):
     uploaded = client.media.upload(media_url=url, media_name="copy.jpg").data
     assert uploaded.media_name == "copy.jpg"
     assert client.media.download("copy.jpg").read() == b"not really a jpeg"
+
+
+def test_an_opt_out_is_listed_until_it_is_taken_back(client, sandbox, profile_id):
+    assert list(client.messaging_optouts.list()) == []
+    sandbox.text("STOP")
+    sandbox.wait_idle()
+    (opt_out,) = client.messaging_optouts.list(filter={"messaging_profile_id": profile_id})
+    assert PHONE in (opt_out.from_, opt_out.to)
+    assert opt_out.keyword == "STOP"
+    sandbox.text("START")
+    sandbox.wait_idle()
+    assert list(client.messaging_optouts.list()) == []
+
+
+def test_messages_appear_in_the_detail_records(client, sandbox):
+    sent = client.messages.send(from_=sandbox.number, to=PHONE, text="Hello").data
+    sandbox.text("Hi")
+    sandbox.wait_idle()
+    records = list(client.detail_records.list(filter={"record_type": "messaging"}))
+    assert sorted(record.direction for record in records) == ["inbound", "outbound"]
+    (record,) = [record for record in records if record.direction == "outbound"]
+    assert (record.uuid, record.cli, record.cld, record.status) == (sent.id, sandbox.number, PHONE, "delivered")

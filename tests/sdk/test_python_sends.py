@@ -78,3 +78,25 @@ def test_a_long_code_is_sent_from(client, sandbox):
 def test_a_forced_encoding_is_kept(client, sandbox):
     sent = client.messages.send(from_=sandbox.number, to=PHONE, text="Hello", encoding="ucs2").data
     assert sent.encoding == "UCS-2"
+
+
+def test_a_number_pool_chooses_one_of_its_numbers(client, sandbox, profile_id):
+    settings = {"toll_free_weight": 1, "long_code_weight": 1, "skip_unhealthy": False}
+    client.messaging_profiles.update(profile_id, number_pool_settings=settings)
+    sent = client.messages.send_number_pool(messaging_profile_id=profile_id, to=PHONE, text="Hello").data
+    assert sent.from_.phone_number in sandbox.numbers
+
+
+def test_a_short_code_is_sent_from(client, sandbox):
+    codes = list(client.short_codes.list())
+    assert codes, "the account has a short code"
+    sent = client.messages.send_short_code(from_=codes[0].short_code, to=PHONE, text="Hello").data
+    assert sent.from_.phone_number == codes[0].short_code
+
+
+def test_a_name_is_sent_from_where_names_are_allowed(client, profile_id):
+    client.messaging_profiles.update(profile_id, whitelisted_destinations=["GB", "US"], alpha_sender="Clinic")
+    sent = client.messages.send_with_alphanumeric_sender(
+        from_="Clinic", to="+447700900123", text="Hello", messaging_profile_id=profile_id
+    ).data
+    assert sent.from_.phone_number == "Clinic"
