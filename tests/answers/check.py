@@ -45,6 +45,7 @@ class Known:
                 and fnmatchcase(str(status), str(entry.get("status", "*")))
                 and fnmatchcase(fault.where, entry["where"])
                 and fault.rule == entry["rule"]
+                and entry.get("says", "") in fault.message
             ):
                 self.met.add(index)
                 return True

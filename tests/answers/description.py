@@ -89,7 +89,7 @@ class Description:
     def __init__(self, document: dict):
         self.document = document
         self.seen: set[str] = set()
-        self.registry = Registry().with_resource(ROOT, DRAFT202012.create_resource(document))
+        self.registry = Registry().with_resource(ROOT, DRAFT202012.create_resource(self._rooted(document)))
 
     @classmethod
     def load(cls, path: str) -> "Description":
@@ -146,8 +146,7 @@ class Description:
 
     def check(self, schema: dict, instance, origin: str) -> list[Fault]:
         """Everything wrong with an instance: what its schema says, and properties that nobody documented."""
-        validator = Draft202012Validator(self._rooted(schema), registry=self.registry, format_checker=FORMATS)
-        errors = [deeper for error in validator.iter_errors(instance) for deeper in _causes(error)]
+        errors = [deeper for error in self._validator(schema).iter_errors(instance) for deeper in _causes(error)]
         faults = [Fault(_path(error.absolute_path), error.validator, error.message[:200]) for error in errors]
         self._undocumented([schema], instance, "", origin, faults)
         return list(dict.fromkeys(faults))
@@ -191,14 +190,33 @@ class Description:
             node = found
         return node
 
-    # References in the description are relative to its own root.
+    def _validator(self, schema: dict) -> Draft202012Validator:
+        return Draft202012Validator(self._rooted(schema), registry=self.registry, format_checker=FORMATS)
+
+    # References in the description are relative to its own root, and a discriminator says which of several schemas is meant.
     def _rooted(self, node):
-        if isinstance(node, dict):
-            return {
-                key: ROOT + value if key == "$ref" and isinstance(value, str) else self._rooted(value)
-                for key, value in node.items()
-            }
-        return [self._rooted(item) for item in node] if isinstance(node, list) else node
+        if isinstance(node, list):
+            return [self._rooted(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        rooted = {key: self._rooted(value) for key, value in node.items()}
+        if isinstance(node.get("$ref"), str):
+            rooted["$ref"] = ROOT + node["$ref"]
+        if isinstance(node.get("oneOf"), list) and isinstance(node.get("discriminator"), dict):
+            branches = rooted.pop("oneOf")
+            rooted["allOf"] = rooted.get("allOf", []) + self._by_name(node, branches)
+        return rooted
+
+    def _by_name(self, node: dict, branches: list[dict]) -> list[dict]:
+        """Conditions that hold an instance against the branch it names, or against any if it names none."""
+        name, conditions, known = node["discriminator"]["propertyName"], [], []
+        for original, branch in zip(node["oneOf"], branches):
+            tag = self.follow(original).get("properties", {}).get(name, {})
+            tags = [*tag.get("enum", []), *(tag[word] for word in ("const", "default") if word in tag)]
+            known += tags
+            conditions.append({"if": {"properties": {name: {"enum": tags}}, "required": [name]}, "then": branch})
+        is_known = {"properties": {name: {"enum": known}}, "required": [name]}
+        return [*conditions, {"if": is_known, "else": {"anyOf": branches}}]
 
 
 def _causes(error) -> list:
@@ -208,8 +226,7 @@ def _causes(error) -> list:
         branches.setdefault(inner.relative_schema_path[0], []).append(inner)
     if error.validator not in ("oneOf", "anyOf") or not branches:
         return [error]
-    best = min(branches.values(), key=len)
-    return [deeper for inner in best for deeper in _causes(inner)]
+    return [deeper for inner in min(branches.values(), key=len) for deeper in _causes(inner)]
 
 
 def _path(steps) -> str:

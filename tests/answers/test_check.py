@@ -12,6 +12,10 @@ import pytest
 from inlet_sandbox import Sandbox, request
 
 CHECK = Path(__file__).parent / "check.py"
+sys.path.insert(0, str(CHECK.parent))
+
+from description import Description  # noqa: E402
+
 MESSAGE = {
     "type": "object",
     "properties": {
@@ -150,8 +154,22 @@ def test_the_check_fails_on_a_planted_lie_and_only_then(name, tmp_path):
         assert found in ran.stdout, ran.stdout
 
 
+def test_the_branch_that_an_answer_names_must_fit_even_where_others_fit_too():
+    def record(name, **properties):
+        return {"type": "object", "properties": {"record_type": {"type": "string", "default": name}, **properties}}
+
+    records = {"Text": record("text", parts={"type": "integer"}), "Call": record("call", seconds={"type": "integer"})}
+    references = [{"$ref": f"#/components/schemas/{name}"} for name in records]
+    schema = {"oneOf": references, "discriminator": {"propertyName": "record_type"}}
+    description = Description({"components": {"schemas": records}})
+    assert description.check(schema, {"record_type": "text", "parts": 1}, "") == []
+    (fault,) = description.check(schema, {"record_type": "text", "parts": "one"}, "")
+    assert (fault.where, fault.rule) == ("parts", "type")
+    assert description.check(schema, {"record_type": "call", "seconds": 1}, "") == []
+
+
 def test_every_known_error_of_the_description_has_a_reason():
     known = tomllib.loads((CHECK.parent / "known-description-errors.toml").read_text())["known"]
     assert known and all(len(entry["reason"]) > 20 for entry in known)
-    keys = [(entry["operation"], entry.get("status"), entry["where"], entry["rule"]) for entry in known]
+    keys = [(entry["operation"], entry.get("status"), entry["where"], entry["rule"], entry.get("says")) for entry in known]
     assert len(set(keys)) == len(keys)
