@@ -28,7 +28,6 @@ mod webhook_deliveries;
 
 mod media;
 mod media_request;
-mod multipart;
 
 use std::sync::Arc;
 

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use axum::extract::{FromRequest, Request};
+use axum::extract::multipart::MultipartError;
+use axum::extract::{FromRequest, Multipart, Request};
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::account::Account;
 use crate::field::{self, wrong_type};
-use crate::http::api::multipart;
-use crate::http::api::request::{Body, Fields};
-use crate::message::send_request::json_object;
+use crate::http::api::request::Fields;
 use crate::refusal::Refusal;
 
 /// The largest file (Telnyx: 20 MB).
@@ -49,12 +49,12 @@ impl<S: Send + Sync> FromRequest<S> for MediaRequest {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let boundary = content_type.and_then(multipart::boundary);
-        let body = Body::from_request(request, state).await?.0;
-        match boundary {
-            Some(boundary) => Self::from_form(&body, &boundary),
-            None => Self::from_json(Fields(json_object(&body)?)),
+        let is_form = content_type.is_some_and(|given| given.to_ascii_lowercase().starts_with("multipart/"));
+        if !is_form {
+            return Self::from_json(Fields::from_request(request, state).await?);
         }
+        let form = Multipart::from_request(request, state).await;
+        Self::from_form(form.map_err(|rejection| broken(rejection.body_text()))?).await
     }
 }
 
@@ -68,20 +68,21 @@ impl MediaRequest {
         Ok(Self { name, lifetime: seconds.map(lifetime_of).transpose()?, source: link.map(Source::Link) })
     }
 
-    fn from_form(body: &Bytes, boundary: &str) -> Result<Self, Refusal> {
-        let broken = || Refusal::new("10015", "The request body is no well-formed multipart form.");
+    async fn from_form(mut form: Multipart) -> Result<Self, Refusal> {
         let mut request = Self { name: None, lifetime: None, source: None };
-        for part in multipart::parts(body, boundary).ok_or_else(broken)? {
-            let text = || String::from_utf8_lossy(&part.data).into_owned();
-            match part.name.as_str() {
+        while let Some(field) = form.next_field().await.map_err(unreadable)? {
+            let name = field.name().unwrap_or_default().to_owned();
+            match name.as_str() {
                 "media" => {
-                    check_size(part.data.len())?;
-                    let content_type = part.content_type.unwrap_or_else(|| UNKNOWN_TYPE.to_owned());
-                    request.source = Some(Source::Form(Content { content_type, data: part.data }));
+                    let content_type = field.content_type().unwrap_or(UNKNOWN_TYPE).to_owned();
+                    let data = field.bytes().await.map_err(unreadable)?;
+                    check_size(data.len())?;
+                    request.source = Some(Source::Form(Content { content_type, data }));
                 }
-                "media_name" => request.name = Some(text()),
+                "media_name" => request.name = Some(field.text().await.map_err(unreadable)?),
                 "ttl_secs" => {
-                    let seconds = text().parse().map_err(|_| wrong_type("a whole number", "/ttl_secs"))?;
+                    let text = field.text().await.map_err(unreadable)?;
+                    let seconds = text.parse().map_err(|_| wrong_type("a whole number", "/ttl_secs"))?;
                     request.lifetime = Some(lifetime_of(seconds)?);
                 }
                 other => {
@@ -140,10 +141,25 @@ async fn fetch(account: &Account, url: Url) -> Result<Content, Refusal> {
     Ok(Content { content_type, data: data.into() })
 }
 
+fn unreadable(error: MultipartError) -> Refusal {
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        _ => broken(error.body_text()),
+    }
+}
+
+fn broken(reason: String) -> Refusal {
+    Refusal::new("10015", format!("The request body is no well-formed multipart form: {reason}."))
+}
+
+fn too_large() -> Refusal {
+    Refusal::new("10025", format!("A media file can have up to {MAX_FILE} bytes."))
+}
+
 fn check_size(size: usize) -> Result<(), Refusal> {
     match size <= MAX_FILE {
         true => Ok(()),
-        false => Err(Refusal::new("10025", format!("A media file can have up to {MAX_FILE} bytes."))),
+        false => Err(too_large()),
     }
 }
 
