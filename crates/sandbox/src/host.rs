@@ -1,10 +1,11 @@
 //! What all accounts of a sandbox share: its settings, its address, its client, its tasks.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::error;
 
 use crate::config::SandboxConfig;
 use crate::random::Randomness;
@@ -14,8 +15,8 @@ pub(crate) struct Host {
     pub(crate) config: SandboxConfig,
     /// Origin at which the sandbox is reached, without a final slash.
     pub(crate) origin: String,
-    /// Sends webhooks.
-    pub(crate) client: reqwest::Client,
+    // Built beside the start, because reading the system's certificates takes longer than all else together.
+    client: OnceLock<reqwest::Result<reqwest::Client>>,
     /// Ends every task.
     pub(crate) cancel: CancellationToken,
     /// Owns every task.
@@ -27,14 +28,25 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(config: SandboxConfig, origin: String, client: reqwest::Client) -> Self {
+    pub(crate) fn new(config: SandboxConfig, origin: String) -> Self {
         let request_ids = Mutex::new(Randomness::new(config.seed));
         let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
-        Self { config, origin, client, cancel, tracker, dirty: Notify::new(), request_ids }
+        Self { config, origin, client: OnceLock::new(), cancel, tracker, dirty: Notify::new(), request_ids }
+    }
+
+    /// Sends webhooks; none when the system has nothing to secure connections with.
+    pub(crate) fn client(&self) -> Option<&reqwest::Client> {
+        self.client.get_or_init(webhook_client).as_ref().ok()
     }
 
     /// A name for one request that is refused.
     pub(crate) fn request_id(&self) -> String {
         self.request_ids.lock().unwrap_or_else(PoisonError::into_inner).uuid("request")
     }
+}
+
+// A redirect is a failure for Telnyx, and a proxy would see what is meant for loopback.
+fn webhook_client() -> reqwest::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    builder.build().inspect_err(|error| error!(%error, "cannot set up the webhook client"))
 }

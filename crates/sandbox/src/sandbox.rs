@@ -39,9 +39,6 @@ pub enum SandboxError {
     /// The seed gives no usable key; one in 2²⁵² does.
     #[error("cannot derive a signing key from the seed")]
     Key(#[from] InvalidKey),
-    /// The client that sends webhooks cannot be set up.
-    #[error("cannot set up the webhook client")]
-    Client(#[source] reqwest::Error),
     /// The state file cannot be used.
     #[error("cannot go on from the state file; move it away to start afresh")]
     State(#[from] StateError),
@@ -73,19 +70,20 @@ impl Sandbox {
         let listen_error = |source| SandboxError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        let client = webhook_client().map_err(SandboxError::Client)?;
         let origin = match &config.public_url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{address}"),
         };
         let state = config.state.clone();
         let kept = state.as_deref().map_or_else(|| Ok(Vec::new()), state::read)?;
-        let accounts = Arc::new(open(Arc::new(Host::new(config, origin, client)), kept)?);
+        let accounts = Arc::new(open(Arc::new(Host::new(config, origin)), kept)?);
         if let Some(path) = state {
             // A file that cannot be written is found now, not after a day's work.
             state::save(&accounts, &path).await?;
             accounts.host.tracker.spawn(state::keep(accounts.clone(), path));
         }
+        let host = accounts.host.clone();
+        accounts.host.tracker.spawn_blocking(move || drop(host.client().cloned()));
         accounts.host.tracker.spawn(http::serve(listener, accounts.clone()));
         info!(%address, "sandbox listens on {address}");
         let default = SandboxAccount(accounts.default().clone());
@@ -164,9 +162,4 @@ fn open(host: Arc<Host>, kept: Vec<Snapshot>) -> Result<Accounts, SandboxError> 
         // Only a file brings further accounts, and the sandbox never writes one twice.
         OpenError::Account(error) => broken(SnapshotError::Account(error)),
     })
-}
-
-// A redirect is a failure for Telnyx, and a proxy would see what is meant for loopback.
-fn webhook_client() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()
 }

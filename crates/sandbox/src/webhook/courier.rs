@@ -151,12 +151,13 @@ async fn attempt(account: Arc<Account>, assignment: Box<Assignment>, slot: Owned
 async fn post(account: &Account, assignment: &Assignment, timestamp: i64) -> Answer {
     let due = &assignment.due;
     let target = (&due.url, due.number);
-    let Ok(request) = request::build(account, &due.content, target, timestamp, assignment.forgery) else {
+    let request = request::build(account, &due.content, target, timestamp, assignment.forgery);
+    let Some((client, request)) = account.host.client().zip(request) else {
         return no_answer("75000", "The URL cannot be reached by HTTP");
     };
     let timeout = account.host.config.retry.timeout_of(&due.content);
     let deadline = Instant::now() + timeout;
-    match tokio::time::timeout_at(deadline, account.host.client.execute(request)).await {
+    match tokio::time::timeout_at(deadline, client.execute(request)).await {
         Ok(Ok(response)) => answered(response, deadline).await,
         Ok(Err(error)) if error.is_connect() => no_answer("75002", "The connection failed"),
         Ok(Err(_)) => no_answer("75000", "The connection ended without an answer"),

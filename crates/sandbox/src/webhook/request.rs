@@ -14,14 +14,15 @@ use crate::account::identity::Identity;
 use crate::webhook::delivery::{Attempt, Content, Delivery, Forgery};
 
 /// What one attempt sends, headers and all; equal arguments give equal bytes, because both kinds of signatures
-/// are deterministic. An error means that the URL is none that HTTP can reach.
+/// are deterministic. None means that HTTP cannot reach the
+/// URL.
 pub(crate) fn build(
     account: &Account,
     content: &Content,
     (url, number): (&Url, u32),
     timestamp: i64,
     forgery: Forgery,
-) -> reqwest::Result<Request> {
+) -> Option<Request> {
     let mut body = content.body(number, url, account.host.config.compact_json);
     let signature = signature_headers(&account.identity, content, timestamp, &body, forgery.foreign_key);
     if forgery.altered {
@@ -36,11 +37,11 @@ pub(crate) fn build(
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     headers.extend(signature);
-    account.host.client.post(url.clone()).headers(headers).body(body).build()
+    account.host.client()?.post(url.clone()).headers(headers).body(body).build().ok()
 }
 
 /// What an attempt did send.
-pub(crate) fn of(account: &Account, delivery: &Delivery, attempt: &Attempt) -> reqwest::Result<Request> {
+pub(crate) fn of(account: &Account, delivery: &Delivery, attempt: &Attempt) -> Option<Request> {
     let target = (&attempt.url, attempt.number);
     build(account, &delivery.content, target, attempt.timestamp, attempt.forgery)
 }

@@ -124,7 +124,8 @@ async fn fetch(account: &Account, url: Url) -> Result<Content, Refusal> {
     };
     let deadline = Instant::now() + FETCH_TIMEOUT;
     let late = || failed(format!("no answer within {} seconds", FETCH_TIMEOUT.as_secs()));
-    let answer = tokio::time::timeout_at(deadline, account.host.client.get(url).send());
+    let client = account.host.client().ok_or_else(|| failed("there is no client for it".to_owned()))?;
+    let answer = tokio::time::timeout_at(deadline, client.get(url).send());
     let mut response = answer.await.map_err(|_| late())?.map_err(|error| failed(error.to_string()))?;
     if !response.status().is_success() {
         return Err(failed(format!("the host answered {}", response.status().as_u16())));

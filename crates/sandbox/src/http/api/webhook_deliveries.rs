@@ -133,7 +133,7 @@ fn attempts(delivery: &Delivery, account: &Account) -> Value {
 }
 
 fn shown_attempt(attempt: &Attempt, delivery: &Delivery, account: &Account) -> Value {
-    let sent = request::of(account, delivery, attempt).ok();
+    let sent = request::of(account, delivery, attempt);
     let headers: Vec<[&str; 2]> = sent
         .iter()
         .flat_map(|sent| sent.headers())

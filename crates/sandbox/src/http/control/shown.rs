@@ -70,7 +70,7 @@ impl ShownDelivery {
     /// As it is shown alone: with every request.
     pub(crate) fn with_requests(delivery: &Delivery, account: &Account) -> Self {
         Self::of(delivery, |attempt| {
-            request::of(account, delivery, attempt).ok().map(|request| ShownRequest::new(&request))
+            request::of(account, delivery, attempt).map(|request| ShownRequest::new(&request))
         })
     }
 
