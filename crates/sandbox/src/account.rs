@@ -10,6 +10,7 @@ pub(crate) mod profile;
 pub(crate) mod rate;
 pub(crate) mod short_code;
 pub(crate) mod snapshot;
+pub(crate) mod unseen;
 pub(crate) mod upload;
 mod world;
 
@@ -104,13 +105,18 @@ impl Account {
         self.host.dirty.notify_one();
     }
 
-    /// Waits until `look` finds something, no longer than `limit` and no longer than the sandbox runs.
-    pub(crate) async fn wait_for<T>(&self, limit: Duration, look: impl Fn(&World) -> Option<T>) -> Option<T> {
+    /// Waits until `look` finds something, no longer than `limit` and no longer than the sandbox runs. It looks after
+    /// every change while all others wait, so it had better remember how far it has looked.
+    pub(crate) async fn wait_for<T>(
+        &self,
+        limit: Duration,
+        mut look: impl FnMut(&World) -> Option<T>,
+    ) -> Option<T> {
         // Subscribed before the first look, so that no change is lost in between.
         let mut changes = self.changed.subscribe();
         let found = async {
             loop {
-                if let Some(found) = self.read(&look) {
+                if let Some(found) = self.read(&mut look) {
                     return found;
                 }
                 if changes.changed().await.is_err() {
@@ -128,7 +134,7 @@ impl Account {
     }
 
     /// Waits until `look` finds something or the account ends.
-    pub(crate) async fn wait_as_long<T>(&self, look: impl Fn(&World) -> Option<T>) -> Option<T> {
+    pub(crate) async fn wait_as_long<T>(&self, look: impl FnMut(&World) -> Option<T>) -> Option<T> {
         self.wait_for(Duration::MAX, look).await
     }
 

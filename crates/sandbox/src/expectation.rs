@@ -7,6 +7,7 @@ use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::account::unseen::Unseen;
 use crate::account::{Account, World};
 use crate::message::{Direction, Message};
 
@@ -120,22 +121,24 @@ pub enum ExpectationError {
     Unmet(String),
 }
 
-/// An expectation that is understood.
-struct Looked {
+/// An expectation that is understood, and what has met it so far.
+struct Search {
     wanted: Expectation,
     pattern: Option<Regex>,
     count: usize,
     after: Option<u64>,
+    unseen: Unseen,
+    found: Vec<Message>,
 }
 
 impl Account {
     /// Waits until enough messages are as expected, and shows them as Telnyx does.
     pub(crate) async fn expect(&self, expectation: Expectation) -> Result<Vec<Value>, ExpectationError> {
         let after = self.read(|world| place_after(world, expectation.after.as_deref()))?;
-        let looked = Looked::new(expectation, after)?;
-        let limit = Duration::from_millis(looked.wanted.within_ms);
-        let Some(messages) = self.wait_for(limit, |world| looked.find(world)).await else {
-            return Err(ExpectationError::Unmet(self.read(|world| looked.failure(world))));
+        let mut search = Search::new(expectation, after)?;
+        let limit = Duration::from_millis(search.wanted.within_ms);
+        let Some(messages) = self.wait_for(limit, |world| search.find(world)).await else {
+            return Err(ExpectationError::Unmet(self.read(|world| search.failure(world))));
         };
         let now = self.clock.now();
         Ok(messages.iter().map(|message| message.payload(message.stage_at(now), &self.view())).collect())
@@ -148,7 +151,7 @@ pub(crate) fn place_after(world: &World, after: Option<&str>) -> Result<Option<u
     world.messages.place_of(id).map(Some).ok_or_else(|| ExpectationError::After { id: id.to_owned() })
 }
 
-impl Looked {
+impl Search {
     fn new(wanted: Expectation, after: Option<u64>) -> Result<Self, ExpectationError> {
         let count = wanted.count.unwrap_or(1);
         if !(1..=MAX_COUNT).contains(&count) {
@@ -157,21 +160,28 @@ impl Looked {
         let compile = |text: &String| RegexBuilder::new(text).size_limit(MAX_REGEX_BYTES).build();
         let pattern = wanted.text_matches.as_ref().map(compile).transpose();
         let pattern = pattern.map_err(|error| ExpectationError::Pattern(Box::new(error)))?;
-        Ok(Self { wanted, pattern, count, after })
+        Ok(Self { wanted, pattern, count, after, unseen: Unseen::after(after), found: Vec::new() })
     }
 
-    fn candidates<'a>(&self, world: &'a World) -> impl DoubleEndedIterator<Item = &'a Message> {
-        let (direction, autoresponse) = (self.wanted.direction, self.wanted.autoresponse);
-        let is_meant = move |message: &&Message| {
-            direction.admits(message) && message.answers().is_some() == autoresponse
-        };
-        world.messages.all_after(self.after).filter(is_meant)
+    fn is_meant(&self, message: &Message) -> bool {
+        self.wanted.direction.admits(message) && message.answers().is_some() == self.wanted.autoresponse
     }
 
-    fn find(&self, world: &World) -> Option<Vec<Message>> {
-        let matching = self.candidates(world).filter(|message| self.differences(message).is_empty());
-        let found: Vec<Message> = matching.take(self.count).cloned().collect();
-        (found.len() == self.count).then_some(found)
+    /// Looks at what has come since the last look.
+    fn find(&mut self, world: &World) -> Option<Vec<Message>> {
+        if self.unseen.begins_anew(world) {
+            self.after = None;
+            self.found.clear();
+        }
+        for message in self.unseen.take(world) {
+            if self.found.len() == self.count {
+                break;
+            }
+            if self.is_meant(message) && self.differences(message).is_empty() {
+                self.found.push(message.clone());
+            }
+        }
+        (self.found.len() == self.count).then(|| std::mem::take(&mut self.found))
     }
 
     /// What about a message is not as expected.
@@ -203,7 +213,8 @@ impl Looked {
     fn failure(&self, world: &World) -> String {
         let mut misses: Vec<(&str, Vec<String>)> = Vec::new();
         let mut matched = 0;
-        for message in self.candidates(world).rev() {
+        let candidates = world.messages.all_after(self.after).filter(|message| self.is_meant(message));
+        for message in candidates.rev() {
             let differences = self.differences(message);
             match differences.is_empty() {
                 true => matched += 1,

@@ -22,12 +22,14 @@ pub(crate) struct Changes {
     latest: VecDeque<Change>,
     /// The revision of the newest change.
     revision: u64,
+    /// How often everything was replaced.
+    beginning: u64,
 }
 
 impl Changes {
     /// Begins at the time's microsecond, so that a revision of an earlier sandbox is always too old here.
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self { latest: VecDeque::new(), revision: u64::try_from(now.as_microsecond()).unwrap_or(0) }
+        Self { revision: u64::try_from(now.as_microsecond()).unwrap_or(0), ..Self::default() }
     }
 
     pub(crate) fn revision(&self) -> u64 {
@@ -46,6 +48,12 @@ impl Changes {
     pub(crate) fn begin_anew(&mut self) {
         self.latest.clear();
         self.revision += 1;
+        self.beginning += 1;
+    }
+
+    /// Tells what is kept now from what was kept before everything was replaced.
+    pub(crate) fn beginning(&self) -> u64 {
+        self.beginning
     }
 
     /// The changes after a revision, oldest first; none when they are not remembered or never happened.

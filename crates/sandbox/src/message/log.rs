@@ -130,6 +130,11 @@ impl MessageLog {
         self.by_id.get(id).copied()
     }
 
+    /// The place of the newest message.
+    pub(crate) fn last_place(&self) -> Option<u64> {
+        self.messages.keys().next_back().copied()
+    }
+
     /// All messages, oldest first; with a place, only those after it.
     pub(crate) fn all_after(&self, after: Option<u64>) -> impl DoubleEndedIterator<Item = &Message> {
         self.messages.range(after.map_or(0, |place| place + 1)..).map(|(_, message)| message)

@@ -1,6 +1,7 @@
 //! Expectations of test suites: a message comes in time, or the nearest misses are named.
 
-use inlet_sandbox::{InboundText, Sandbox};
+use futures_util::FutureExt;
+use inlet_sandbox::{Expectation, InboundText, Sandbox, WantedDirection};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -43,6 +44,25 @@ async fn expectations_count_look_both_ways_and_begin_after_a_message() {
     assert_eq!(expect(&sandbox, inbound(1, Some(&text.id))).await.body["data"][0]["text"], "two");
     assert_eq!(expect(&sandbox, inbound(2, Some(&text.id))).await.status, 417);
     assert_eq!(expect(&sandbox, json!({"within_ms": 0})).await.status, 417, "outbound by default");
+}
+
+#[tokio::test]
+async fn a_reset_lets_a_waiting_expectation_begin_again() {
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
+    let text = |text: &str| sandbox.inject(InboundText::new(PHONE, OURS, text));
+    let first = text("one").await.unwrap();
+    text("two").await.unwrap();
+    let wanted = Expectation { direction: WantedDirection::Inbound, ..Expectation::to(OURS) };
+    let wanted = wanted.after(first.id).times(2).within(PATIENCE);
+    let mut waiting = std::pin::pin!(sandbox.expect_message(wanted));
+    // One look, at what was there before the reset.
+    assert!(waiting.as_mut().now_or_never().is_none());
+    sandbox.reset();
+    text("three").await.unwrap();
+    assert!(waiting.as_mut().now_or_never().is_none(), "what was forgotten does not count");
+    text("four").await.unwrap();
+    let texts = waiting.await.unwrap();
+    assert_eq!((&texts[0]["text"], &texts[1]["text"]), (&json!("three"), &json!("four")));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::account::changes::Change;
 use crate::account::{Account, World};
 use crate::http::control::request::{JsonQuery, limited, page_size};
 use crate::http::control::shown::ShownDelivery;
@@ -44,6 +45,18 @@ impl DeliveryFilter {
         }
     }
 
+    /// Whether anything has changed after a revision that could be in the list.
+    fn is_touched(&self, world: &World, revision: u64) -> bool {
+        let is_admitted = |delivery: &Delivery| {
+            self.event_id.as_ref().is_none_or(|wanted| *wanted == delivery.event_id) && self.admits(delivery)
+        };
+        let Some(mut changes) = world.changes.after(revision) else { return true };
+        changes.any(|(_, change)| match change {
+            Change::Delivery(sequence) => world.deliveries.get(sequence).is_some_and(is_admitted),
+            Change::Message(_) => false,
+        })
+    }
+
     fn choose<'a>(&self, deliveries: impl DoubleEndedIterator<Item = &'a Delivery>) -> Vec<ShownDelivery> {
         let limit = page_size(self.limit);
         let admitted = deliveries.filter(|delivery| self.admits(delivery));
@@ -62,8 +75,13 @@ pub(crate) async fn list(
     JsonQuery(filter): JsonQuery<DeliveryFilter>,
 ) -> Json<Value> {
     let wait = limited(filter.wait_ms.unwrap_or(0));
-    let data =
-        account.wait_for(wait, |world| Some(filter.apply(world)).filter(|found| !found.is_empty())).await;
+    let mut seen = None;
+    let find = |world: &World| {
+        let before: Option<u64> = seen.replace(world.changes.revision());
+        let is_worth_a_look = before.is_none_or(|before| filter.is_touched(world, before));
+        is_worth_a_look.then(|| filter.apply(world)).filter(|found| !found.is_empty())
+    };
+    let data = account.wait_for(wait, find).await;
     let (pending, dropped) = account.read(|world| (world.deliveries.pending(), world.deliveries.dropped));
     Json(json!({ "data": data.unwrap_or_default(), "pending": pending, "dropped": dropped }))
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::account::World;
+use crate::account::unseen::Unseen;
 use crate::expectation::{WantedDirection, place_after};
 use crate::http::control::request::{JsonQuery, limited, page_size};
 use crate::http::gate::Tenant;
@@ -37,11 +38,11 @@ impl MessageFilter {
             && self.autoresponse.is_none_or(|wanted| message.answers().is_some() == wanted)
     }
 
-    /// Oldest first: those after a place in the log, or else the latest ones.
-    fn apply(&self, world: &World, after: Option<u64>) -> Vec<Message> {
+    /// Those among some messages that are admitted, oldest first: the first ones after a message, else the latest.
+    fn choose<'a>(&self, messages: impl DoubleEndedIterator<Item = &'a Message>) -> Vec<Message> {
         let limit = page_size(self.limit);
-        let admitted = world.messages.all_after(after).filter(|message| self.admits(message));
-        if after.is_some() {
+        let admitted = messages.filter(|message| self.admits(message));
+        if self.after.is_some() {
             return admitted.take(limit).cloned().collect();
         }
         let mut latest: Vec<Message> = admitted.rev().take(limit).cloned().collect();
@@ -56,7 +57,12 @@ pub(crate) async fn list(
     JsonQuery(filter): JsonQuery<MessageFilter>,
 ) -> Result<Json<Value>, Problem> {
     let after = account.read(|world| place_after(world, filter.after.as_deref()))?;
-    let find = |world: &World| Some(filter.apply(world, after)).filter(|found| !found.is_empty());
+    let mut unseen = Unseen::after(after);
+    // What earlier looks have seen was not admitted, so what is unseen is all there is to choose from.
+    let find = |world: &World| {
+        unseen.begins_anew(world);
+        Some(filter.choose(unseen.take(world))).filter(|found| !found.is_empty())
+    };
     let messages = account.wait_for(limited(filter.wait_ms.unwrap_or(0)), find).await.unwrap_or_default();
     let now = account.clock.now();
     let shown = |message: &Message| message.payload(message.stage_at(now), &account.view());
