@@ -83,6 +83,11 @@ pub struct SandboxConfig {
     pub concurrent_attempts: usize,
     /// Events that may wait for delivery; beyond it texts are refused (40318 on Telnyx's API).
     pub pending_capacity: usize,
+    /// Bytes of events that may wait for delivery; beyond it texts are refused in the same way.
+    pub pending_capacity_bytes: usize,
+    /// Bytes that are kept for reading of deliveries with their answers, and as many of messages; beyond it the
+    /// oldest go, counted.
+    pub log_capacity_bytes: usize,
     /// Deliveries that are kept for reading; beyond it the oldest finished ones go, counted.
     pub delivery_log_capacity: usize,
     /// Messages that are kept for reading; beyond it the oldest go, counted.
@@ -127,6 +132,8 @@ impl Default for SandboxConfig {
             error_statuses: BTreeMap::new(),
             concurrent_attempts: 64,
             pending_capacity: 20_000,
+            pending_capacity_bytes: 64 * 1024 * 1024,
+            log_capacity_bytes: 128 * 1024 * 1024,
             delivery_log_capacity: 20_000,
             message_log_capacity: 50_000,
             allowed_hosts: Vec::new(),

@@ -190,6 +190,14 @@ impl Message {
         Stage::At(now)
     }
 
+    /// About how much memory it takes: what people wrote, and the message around it.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let texts = [&self.text, &self.subject].into_iter().flatten().map(String::len);
+        let media = self.media.iter().map(|media| size_of_val(media) + media.url.len());
+        let cc = self.cc.iter().map(|other| size_of_val(other) + other.len());
+        size_of_val(self) + self.from.len() + texts.chain(media).chain(cc).sum::<usize>()
+    }
+
     /// Whether a number is among the recipients.
     pub(crate) fn is_to(&self, number: &str) -> bool {
         self.recipients.iter().any(|recipient| recipient.number == number)

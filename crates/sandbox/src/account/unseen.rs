@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_waiter_looks_at_each_message_once_unless_everything_is_replaced() {
-        let mut world = World { messages: MessageLog::new(1_000), ..World::default() };
+        let mut world = World { messages: MessageLog::new(1_000, usize::MAX), ..World::default() };
         let mut unseen = Unseen::after(None);
         let mut looks = 0;
         for number in 0..1_000 {

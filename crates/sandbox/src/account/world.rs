@@ -76,14 +76,14 @@ impl World {
             short_codes: holdings.short_codes,
             alpha_senders: Vec::new(),
             bulk_updates: BulkUpdates::default(),
-            messages: MessageLog::new(config.message_log_capacity),
+            messages: MessageLog::new(config.message_log_capacity, config.log_capacity_bytes),
             opt_outs: OptOuts::default(),
             autoresponders: Vec::new(),
             last_senders: LastSenders::default(),
             spending: Spending::default(),
             media: MediaStore::new(config.media_capacity_bytes),
             uploads: Uploads::default(),
-            deliveries: DeliveryLog::new(config.delivery_log_capacity),
+            deliveries: DeliveryLog::new(config.delivery_log_capacity, config.log_capacity_bytes),
             faults: FaultList::new(config.faults.clone()),
             idempotency: IdempotencyTable::default(),
             requests: RequestWindow::default(),
@@ -101,9 +101,9 @@ impl World {
         life: CancellationToken,
     ) {
         self.random.resume(seed);
-        self.messages.resume(config.message_log_capacity);
+        self.messages.resume(config.message_log_capacity, config.log_capacity_bytes);
         self.media.resume(config.media_capacity_bytes);
-        self.deliveries.resume(config.delivery_log_capacity);
+        self.deliveries.resume(config.delivery_log_capacity, config.log_capacity_bytes);
         self.idempotency.resume();
         self.changes = changes;
         self.life = life;

@@ -128,6 +128,7 @@ impl From<TextError> for Problem {
             TextError::UnknownNumber { .. } => Code::UnknownNumber,
             TextError::NoProfile { .. } => Code::NoProfile,
             TextError::QueueFull { .. } => Code::QueueFull,
+            TextError::TooLarge { .. } => Code::BodyTooLarge,
         };
         Self::new(code, error.to_string())
     }

@@ -6,13 +6,17 @@ use jiff::Timestamp;
 use crate::account::{Account, World};
 use crate::media::{StoredMedia, sha256};
 use crate::message::receipt::Occasion;
-use crate::message::text::{InboundMedia, InboundText, Injected, TextError};
+use crate::message::text::{InboundMedia, InboundText, Injected, TextError, check_size};
 use crate::message::{Coding, Direction, Message, MessageMedia, Recipient, Stage};
 use crate::webhook::route::Route;
+
+/// A text with its subject, participants and links. The longest real one has some 1,600 characters.
+const MAX_TEXT_BYTES: usize = 1024 * 1024;
 
 impl Account {
     /// Takes a text from a phone and sets its webhook going.
     pub(crate) fn receive_text(&self, text: InboundText) -> Result<Injected, TextError> {
+        check_size("the text", text.size_bytes(), MAX_TEXT_BYTES)?;
         let now = self.clock.now();
         self.change(|world| {
             self.check_queue(world)?;

@@ -12,7 +12,7 @@ use crate::message::Message;
 /// How long a message can be retrieved (Telnyx: ten days).
 const RETENTION: Duration = Duration::from_secs(10 * 24 * 60 * 60);
 
-/// All messages of the account in the order in which they came, up to a number of them.
+/// All messages of the account in the order in which they came, up to a number and a size of them.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct MessageLog {
@@ -29,18 +29,23 @@ pub(crate) struct MessageLog {
     next: u64,
     #[serde(skip)]
     capacity: usize,
+    #[serde(skip)]
+    size_bytes: usize,
+    #[serde(skip)]
+    capacity_bytes: usize,
     /// Messages that had to go because the log was full.
     pub(crate) dropped: u64,
 }
 
 impl MessageLog {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, ..Self::default() }
+    pub(crate) fn new(capacity: usize, capacity_bytes: usize) -> Self {
+        Self { capacity, capacity_bytes, ..Self::default() }
     }
 
-    /// Goes on where a snapshot was taken, within a limit.
-    pub(crate) fn resume(&mut self, capacity: usize) {
-        self.capacity = capacity;
+    /// Goes on where a snapshot was taken, within limits.
+    pub(crate) fn resume(&mut self, capacity: usize, capacity_bytes: usize) {
+        (self.capacity, self.capacity_bytes) = (capacity, capacity_bytes);
+        self.size_bytes = self.messages.values().map(Message::size_bytes).sum();
         self.by_id = self.messages.iter().map(|(place, message)| (message.id.clone(), *place)).collect();
         self.make_room();
     }
@@ -50,13 +55,14 @@ impl MessageLog {
         self.scheduled.extend(message.send_at().map(|send_at| (send_at, self.next)));
         self.touched.push(self.next);
         self.by_id.insert(message.id.clone(), self.next);
+        self.size_bytes += message.size_bytes();
         self.messages.insert(self.next, message);
         self.next += 1;
         self.make_room();
     }
 
     fn make_room(&mut self) {
-        while self.messages.len() > self.capacity {
+        while self.messages.len() > self.capacity || self.size_bytes > self.capacity_bytes {
             self.drop_oldest();
             self.dropped += 1;
         }
@@ -142,6 +148,7 @@ impl MessageLog {
 
     fn drop_oldest(&mut self) {
         let Some((sequence, message)) = self.messages.pop_first() else { return };
+        self.size_bytes = self.size_bytes.saturating_sub(message.size_bytes());
         // An id may have been used again since.
         if self.by_id.get(&message.id) == Some(&sequence) {
             self.by_id.remove(&message.id);

@@ -42,6 +42,18 @@ impl InboundText {
         Self { from: from.into(), to: to.into(), text: Some(text.into()), ..Self::default() }
     }
 
+    /// All that the event will show of it.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let texts = [&self.text, &self.subject, &self.data_id, &self.payload_id];
+        let links = self.media.iter().map(|item| match item {
+            InboundMedia::Link { url, .. } => url.len(),
+            InboundMedia::Upload { .. } => 0,
+        });
+        let others =
+            texts.into_iter().flatten().chain(&self.cc).chain([&self.from, &self.to]).map(String::len);
+        others.chain(links).sum()
+    }
+
     /// The same text with one more attachment.
     pub fn with_media(mut self, media: InboundMedia) -> Self {
         self.media.push(media);
@@ -204,4 +216,21 @@ pub enum TextError {
         /// Events that wait.
         pending: usize,
     },
+    /// It would take too much memory.
+    #[error("{what} takes {size_bytes} bytes, and the sandbox takes {limit_bytes}; send less at once")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// Its size.
+        size_bytes: usize,
+        /// The largest size.
+        limit_bytes: usize,
+    },
+}
+
+pub(crate) fn check_size(what: &'static str, size_bytes: usize, limit_bytes: usize) -> Result<(), TextError> {
+    match size_bytes > limit_bytes {
+        true => Err(TextError::TooLarge { what, size_bytes, limit_bytes }),
+        false => Ok(()),
+    }
 }

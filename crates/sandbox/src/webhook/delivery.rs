@@ -169,6 +169,14 @@ impl Content {
         }
     }
 
+    /// How much memory it takes.
+    fn size_bytes(&self) -> usize {
+        match self {
+            Self::Event(data) | Self::Flat { body: data, .. } => data.get().len(),
+            Self::Raw(bytes) => bytes.len(),
+        }
+    }
+
     fn data(&self) -> Value {
         match self {
             Self::Event(data) | Self::Flat { body: data, .. } => {
@@ -184,10 +192,10 @@ fn raw(value: &Value) -> Box<RawValue> {
 }
 
 impl Attempt {
-    /// Bytes of the receiver's answer that are kept.
-    pub(crate) fn answer_bytes(&self) -> usize {
+    /// About how much memory it takes.
+    pub(crate) fn size_bytes(&self) -> usize {
         let headers = self.response_headers.iter().map(|(name, value)| name.len() + value.len());
-        self.response_body.len() + headers.sum::<usize>()
+        size_of_val(self) + self.response_body.len() + headers.sum::<usize>()
     }
 }
 
@@ -195,6 +203,11 @@ impl Delivery {
     /// The event's `data`, the same at each attempt; the whole body of API version 1; null when raw bytes were sent.
     pub fn data(&self) -> Value {
         self.content.data()
+    }
+
+    /// About how much memory it takes, but for its attempts.
+    pub(crate) fn size_bytes(&self) -> usize {
+        size_of_val(self) + self.content.size_bytes()
     }
 
     pub(crate) fn opened(

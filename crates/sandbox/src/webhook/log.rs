@@ -11,9 +11,6 @@ use crate::config::RetrySettings;
 use crate::webhook::delivery::{Attempt, Content, Delivery, DeliveryStatus, NewEvent};
 use crate::webhook::hold::Holds;
 
-/// Receivers' answers that are kept in all; beyond it the oldest finished deliveries go, as if the log were full.
-const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
-
 /// One try that is due.
 pub(crate) struct DueTry {
     pub(crate) ticket: Ticket,
@@ -59,8 +56,13 @@ pub(crate) struct DeliveryLog {
     pending: usize,
     #[serde(skip)]
     capacity: usize,
+    /// What deliveries and their attempts take, and how much of that belongs to those that have not ended.
     #[serde(skip)]
-    answer_bytes: usize,
+    size_bytes: usize,
+    #[serde(skip)]
+    pending_bytes: usize,
+    #[serde(skip)]
+    capacity_bytes: usize,
     /// Finished deliveries that had to go because the log was full.
     pub(crate) dropped: u64,
     /// Deliveries that have changed since somebody last took these.
@@ -69,18 +71,21 @@ pub(crate) struct DeliveryLog {
 }
 
 impl DeliveryLog {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { next_sequence: 1, capacity, ..Self::default() }
+    pub(crate) fn new(capacity: usize, capacity_bytes: usize) -> Self {
+        Self { next_sequence: 1, capacity, capacity_bytes, ..Self::default() }
     }
 
-    /// Goes on where a snapshot was taken, within a limit. What was under way then is tried again.
-    pub(crate) fn resume(&mut self, capacity: usize) {
-        self.capacity = capacity;
+    /// Goes on where a snapshot was taken, within limits. What was under way then is tried again.
+    pub(crate) fn resume(&mut self, capacity: usize, capacity_bytes: usize) {
+        (self.capacity, self.capacity_bytes) = (capacity, capacity_bytes);
         self.waiting.append(&mut self.under_way);
         for delivery in self.deliveries.values() {
             self.by_event.entry(delivery.event_id.clone()).or_default().push(delivery.sequence);
-            self.answer_bytes += delivery.attempts.iter().map(Attempt::answer_bytes).sum::<usize>();
-            self.pending += usize::from(delivery.finished_at.is_none());
+            self.size_bytes += whole_size(delivery);
+            if delivery.finished_at.is_none() {
+                self.pending += 1;
+                self.pending_bytes += delivery.size_bytes();
+            }
         }
         self.make_room();
     }
@@ -88,6 +93,11 @@ impl DeliveryLog {
     /// Deliveries that have not ended.
     pub(crate) fn pending(&self) -> usize {
         self.pending
+    }
+
+    /// What the events of those take.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.pending_bytes
     }
 
     /// Whether everything that was due at a time has been tried; what is due later may wait.
@@ -159,7 +169,10 @@ impl DeliveryLog {
             self.waiting.extend((0..event.copies).map(|copy| Ticket { due_at, delivery, copy, tries: 0 }));
         }
         self.by_event.entry(event.event_id.clone()).or_default().push(sequence);
-        self.deliveries.insert(sequence, Delivery::opened(event, sequence, ended, now));
+        let delivery = Delivery::opened(event, sequence, ended, now);
+        self.size_bytes += delivery.size_bytes();
+        self.pending_bytes += if ended.is_none() { delivery.size_bytes() } else { 0 };
+        self.deliveries.insert(sequence, delivery);
         self.touched.push(sequence);
         self.make_room();
         sequence
@@ -190,7 +203,7 @@ impl DeliveryLog {
         self.under_way.remove(&ticket);
         self.release_behind(ticket.delivery, now);
         let Some(delivery) = self.deliveries.get_mut(&ticket.delivery) else { return };
-        self.answer_bytes += attempt.answer_bytes();
+        self.size_bytes += attempt.size_bytes();
         delivery.attempts.push(attempt);
         self.touched.push(ticket.delivery);
         let tries = ticket.tries + 1;
@@ -241,16 +254,17 @@ impl DeliveryLog {
         }
         delivery.finished_at = Some(now);
         self.pending -= 1;
+        self.pending_bytes -= delivery.size_bytes();
         self.ended_first.push_back(ticket.delivery);
         self.make_room();
     }
 
-    // Deliveries under way stay however full the log is; `pending_capacity` bounds those.
+    // Deliveries under way stay however full the log is; they are bounded where events are taken in.
     fn make_room(&mut self) {
-        while self.deliveries.len() > self.capacity || self.answer_bytes > MAX_ANSWER_BYTES {
+        while self.deliveries.len() > self.capacity || self.size_bytes > self.capacity_bytes {
             let Some(sequence) = self.ended_first.pop_front() else { return };
             let Some(delivery) = self.deliveries.remove(&sequence) else { continue };
-            self.answer_bytes -= delivery.attempts.iter().map(Attempt::answer_bytes).sum::<usize>();
+            self.size_bytes = self.size_bytes.saturating_sub(whole_size(&delivery));
             self.forget_event(&delivery);
             self.dropped += 1;
         }
@@ -263,4 +277,8 @@ impl DeliveryLog {
             self.by_event.remove(&delivery.event_id);
         }
     }
+}
+
+fn whole_size(delivery: &Delivery) -> usize {
+    delivery.size_bytes() + delivery.attempts.iter().map(Attempt::size_bytes).sum::<usize>()
 }

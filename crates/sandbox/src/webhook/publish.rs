@@ -9,11 +9,14 @@ use crate::account::profile::{Profile, WebhookApiVersion};
 use crate::account::{Account, World};
 use crate::clock;
 use crate::fault::{Fault, FaultEffect, Subject};
-use crate::message::text::{Injected, RawEvent, TextError};
+use crate::message::text::{Injected, RawEvent, TextError, check_size};
 use crate::webhook::delivery::{Content, NewEvent};
 use crate::webhook::hold::Hold;
 use crate::webhook::route::Route;
 use crate::webhook::{event, flat};
+
+/// An event that is sent as it is. Receivers take a megabyte at most, and it should be possible to try more on them.
+const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Something that a receiver is told.
 pub(crate) struct Occurrence {
@@ -65,6 +68,7 @@ impl Account {
 
     /// Sends bytes as they are, signed, to a URL or to where the default profile's webhooks go.
     pub(crate) fn send_raw(&self, raw: RawEvent) -> Result<Injected, TextError> {
+        check_size("the event", raw.body.len(), MAX_EVENT_BYTES)?;
         let body: Value = serde_json::from_slice(&raw.body).unwrap_or_default();
         let named = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let now = self.clock.now();
@@ -108,12 +112,10 @@ impl Account {
 
     /// Refuses more than may wait.
     pub(crate) fn check_queue(&self, world: &World) -> Result<(), TextError> {
-        let pending = world.deliveries.pending();
-        if pending < self.host.config.pending_capacity {
-            Ok(())
-        } else {
-            Err(TextError::QueueFull { pending })
-        }
+        let (pending, config) = (world.deliveries.pending(), &self.host.config);
+        let has_room = pending < config.pending_capacity
+            && world.deliveries.pending_bytes() < config.pending_capacity_bytes;
+        if has_room { Ok(()) } else { Err(TextError::QueueFull { pending }) }
     }
 }
 

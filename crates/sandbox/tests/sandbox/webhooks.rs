@@ -252,6 +252,44 @@ async fn a_full_queue_refuses_further_texts() {
 }
 
 #[tokio::test]
+async fn what_waits_and_what_is_kept_is_bounded_in_bytes_too() {
+    let receiver = Receiver::answering([Answer::Never]).await;
+    let config = SandboxConfig {
+        webhook_url: Some(receiver.url.clone()),
+        pending_capacity_bytes: 100_000,
+        log_capacity_bytes: 200_000,
+        ..swift()
+    };
+    let sandbox = Sandbox::start_with(config).await.unwrap();
+    let event = |length: usize| RawEvent { body: vec![b'x'; length].into(), url: None };
+    sandbox.inject_raw(event(100_000)).await.unwrap();
+    assert_eq!(sandbox.inject_raw(event(1)).await, Err(TextError::QueueFull { pending: 1 }));
+    assert_eq!(post(&sandbox, "/events", json!({"body": 1})).await.body["code"], "queue_full");
+    idle(&sandbox).await;
+    for _ in 0..10 {
+        let long = InboundText::new(PHONE, OURS, "x".repeat(50_000));
+        sandbox.inject(long).await.unwrap();
+        idle(&sandbox).await;
+    }
+    assert!(sandbox.deliveries().len() <= 4, "{}", sandbox.deliveries().len());
+    let messages = get(&sandbox, "/messages?direction=inbound").await.body;
+    assert!(messages["data"].as_array().unwrap().len() <= 4 && messages["dropped"].as_u64() >= Some(6));
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn texts_and_events_of_absurd_size_are_refused() {
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
+    let text = json!({"from": PHONE, "to": OURS, "text": "x".repeat(1024 * 1024)});
+    let event = json!({"body": "x".repeat(4 * 1024 * 1024)});
+    for (path, body) in [("/texts", text), ("/events", event)] {
+        let refused = post(&sandbox, path, body).await;
+        assert_eq!((refused.status, &refused.body["code"]), (413, &json!("body_too_large")), "{path}");
+    }
+    assert!(sandbox.deliveries().is_empty());
+}
+
+#[tokio::test]
 async fn a_raw_event_is_sent_byte_for_byte_and_signed_at_each_attempt() {
     let receiver = Receiver::answering([Answer::Status(500)]).await;
     let sandbox = sandbox_for(&receiver).await;
