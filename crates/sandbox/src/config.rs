@@ -98,6 +98,8 @@ pub struct SandboxConfig {
     pub public_url: Option<Url>,
     /// File that keeps the state between starts: read at the start, written after changes and at the end.
     pub state: Option<PathBuf>,
+    /// Whether a state file that was begun with another seed is refused; otherwise its own seed goes on.
+    pub refuse_other_seed: bool,
     /// Stops the sandbox's clock at a time; it then moves only when told to. Delays wait for that too.
     pub frozen_at: Option<Timestamp>,
 }
@@ -139,6 +141,7 @@ impl Default for SandboxConfig {
             allowed_hosts: Vec::new(),
             public_url: None,
             state: None,
+            refuse_other_seed: false,
             frozen_at: None,
         }
     }

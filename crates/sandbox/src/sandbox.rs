@@ -17,7 +17,7 @@ use crate::accounts::{AccountError, Accounts, OpenError};
 use crate::config::{AccountSettings, SandboxConfig};
 use crate::host::Host;
 use crate::http;
-use crate::state::{self, StateError};
+use crate::state::{self, StateError, StateLock};
 
 pub use account::SandboxAccount;
 
@@ -40,7 +40,7 @@ pub enum SandboxError {
     #[error("cannot derive a signing key from the seed")]
     Key(#[from] InvalidKey),
     /// The state file cannot be used.
-    #[error("cannot go on from the state file; move it away to start afresh")]
+    #[error("cannot go on from the state file")]
     State(#[from] StateError),
     /// Events still wait for delivery.
     #[error("{pending} events were still on their way after {waited:?}")]
@@ -57,6 +57,8 @@ pub struct Sandbox {
     accounts: Arc<Accounts>,
     default: SandboxAccount,
     address: SocketAddr,
+    // Keeps other sandboxes off the state file as long as this one may write it.
+    _lock: Option<StateLock>,
 }
 
 impl Sandbox {
@@ -75,7 +77,9 @@ impl Sandbox {
             None => format!("http://{address}"),
         };
         let state = config.state.clone();
+        let lock = state.as_deref().map(StateLock::take).transpose()?;
         let kept = state.as_deref().map_or_else(|| Ok(Vec::new()), state::read)?;
+        check_seed(&config, &kept)?;
         let accounts = Arc::new(open(Arc::new(Host::new(config, origin)), kept)?);
         if let Some(path) = state {
             // A file that cannot be written is found now, not after a day's work.
@@ -87,7 +91,7 @@ impl Sandbox {
         accounts.host.tracker.spawn(http::serve(listener, accounts.clone()));
         info!(%address, "sandbox listens on {address}");
         let default = SandboxAccount(accounts.default().clone());
-        Ok(Self { accounts, default, address })
+        Ok(Self { accounts, default, address, _lock: lock })
     }
 
     /// The address that is listened on.
@@ -150,6 +154,16 @@ impl Deref for Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.accounts.host.cancel.cancel();
+    }
+}
+
+fn check_seed(config: &SandboxConfig, kept: &[Snapshot]) -> Result<(), StateError> {
+    let is_other = kept.first().is_some_and(|default| default.account.seed != config.seed);
+    match &config.state {
+        Some(path) if config.refuse_other_seed && is_other => {
+            Err(StateError::OtherSeed { path: path.clone() })
+        }
+        _ => Ok(()),
     }
 }
 

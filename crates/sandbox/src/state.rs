@@ -1,6 +1,6 @@
 //! Keeps the accounts of a sandbox in a file, so that its next start goes on where this one ends.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,18 @@ pub enum StateError {
         /// The system's reason.
         source: io::Error,
     },
+    /// Another running sandbox would overwrite it.
+    #[error("the state file `{path}` is in use by another sandbox; stop that one, or name another file")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It was begun with another seed than the one that is asked for.
+    #[error("the state file `{path}` was begun with another seed; leave the seed out, or name another file")]
+    OtherSeed {
+        /// The file.
+        path: PathBuf,
+    },
     /// It holds something else, or half of a state.
     #[error("the state file `{path}` is broken: {source}")]
     Broken {
@@ -42,6 +54,24 @@ pub enum StateError {
 #[derive(Serialize, Deserialize)]
 struct StateFile {
     accounts: Vec<Box<RawValue>>,
+}
+
+/// Keeps other sandboxes off a file until it is dropped. The file itself cannot be locked, because each writing puts a
+/// new one in its place; what is locked stays beside it.
+pub(crate) struct StateLock(#[expect(dead_code, reason = "held for its lock")] File);
+
+impl StateLock {
+    pub(crate) fn take(path: &Path) -> Result<Self, StateError> {
+        let failed = |source| StateError::Io { path: path.to_owned(), source };
+        let beside = with_suffix(path, ".lock");
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(beside);
+        let file = file.map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(StateError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
 }
 
 /// Reads the accounts of a file; none when there is no file yet.
@@ -98,9 +128,7 @@ fn document(accounts: &Accounts) -> Vec<u8> {
 /// A new file takes the place of the old one only when it is whole and on the disk. It holds keys, so only its owner
 /// may read it.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut fresh_name = path.file_name().unwrap_or_default().to_owned();
-    fresh_name.push(".new");
-    let fresh = path.with_file_name(fresh_name);
+    let fresh = with_suffix(path, ".new");
     _ = fs::remove_file(&fresh);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
     file.write_all(bytes)?;
@@ -110,4 +138,10 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()?;
     debug!(path = %path.display(), bytes = bytes.len(), "wrote the sandbox's state");
     Ok(())
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    path.with_file_name(name)
 }

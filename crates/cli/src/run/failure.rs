@@ -24,7 +24,7 @@ pub(super) fn of_listener(section: &str, error: impl Error + Send + Sync + 'stat
 /// The sandbox's state file cannot be used.
 pub(super) fn of_state(error: impl Error + Send + Sync + 'static) -> anyhow::Error {
     let causes: Vec<String> = chain(&error).skip(1).map(ToString::to_string).collect();
-    let remedy = "move the file away to start afresh, or name another one with --state";
+    let remedy = "name another one with --state, or move the file away to start afresh";
     Failure::new(Exit::Configuration, causes.join(": "), remedy).into()
 }
 

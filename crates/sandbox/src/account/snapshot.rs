@@ -10,6 +10,7 @@ use crate::account::changes::Changes;
 use crate::account::{Account, World};
 use crate::accounts::AccountError;
 use crate::config::AccountSettings;
+use crate::fault::FaultList;
 
 /// The version of the documents that are written. Fields are only ever added, and a missing one has its default,
 /// so it changes when a field changes its meaning.
@@ -84,11 +85,14 @@ impl Snapshot {
 }
 
 impl Account {
-    /// Takes up a state that a file has kept, with the numbers and URLs that were configured since.
+    /// Takes up a state that a file has kept, with the numbers, URLs and faults that were configured since.
     pub(crate) fn take_up(&self, mut snapshot: Snapshot) -> Result<(), SnapshotError> {
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let numbers = self.identity.furnish(&settings, self.clock.now()).numbers;
         let world = &mut snapshot.world;
+        if !self.host.config.faults.is_empty() {
+            world.faults = FaultList::new(self.host.config.faults.clone());
+        }
         for own in numbers {
             if !world.numbers.iter().any(|known| known.number == own.number) {
                 world.numbers.push(own);

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use inlet_sandbox::{InboundText, Sandbox, SandboxConfig, SandboxError};
+use inlet_sandbox::{InboundText, Sandbox, SandboxConfig, SandboxError, StateError};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -48,6 +48,49 @@ async fn what_is_configured_anew_counts_with_a_kept_state() {
     sandbox.inject(InboundText::new(PHONE, OUR_SECOND, "Hi")).await.unwrap();
     idle(&sandbox).await;
     assert_eq!(receiver.received().len(), 2, "old and new numbers, at the new URL");
+}
+
+#[tokio::test]
+async fn configured_faults_take_the_place_of_kept_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("sandbox.json");
+    let sandbox = kept_in(&state, 1).await;
+    put_faults(&sandbox, json!([{"kind": "webhook_duplicate"}])).await;
+    sandbox.shutdown().await;
+    let kinds = async |sandbox: &Sandbox| each(&get(sandbox, "/faults").await, "kind");
+    let sandbox = kept_in(&state, 1).await;
+    assert_eq!(kinds(&sandbox).await, ["webhook_duplicate"], "none are configured");
+    sandbox.shutdown().await;
+    let faults = vec!["webhook_drop".parse().unwrap()];
+    let config = SandboxConfig { state: Some(state), faults, ..swift() };
+    let sandbox = Sandbox::start_with(config).await.unwrap();
+    assert_eq!(kinds(&sandbox).await, ["webhook_drop"]);
+}
+
+#[tokio::test]
+async fn a_state_file_of_another_seed_is_refused_when_the_seed_matters() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("sandbox.json");
+    let seeded = |seed: u8| {
+        let seed = [seed; 32];
+        SandboxConfig { state: Some(state.clone()), seed, refuse_other_seed: true, ..swift() }
+    };
+    Sandbox::start_with(seeded(1)).await.unwrap().shutdown().await;
+    let refused = Sandbox::start_with(seeded(2)).await;
+    assert!(matches!(refused, Err(SandboxError::State(StateError::OtherSeed { .. }))));
+    Sandbox::start_with(seeded(1)).await.unwrap().shutdown().await;
+}
+
+#[tokio::test]
+async fn two_sandboxes_cannot_share_a_state_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("sandbox.json");
+    let first = kept_in(&state, 1).await;
+    let config = SandboxConfig { state: Some(state.clone()), ..swift() };
+    let second = Sandbox::start_with(config).await;
+    assert!(matches!(second, Err(SandboxError::State(StateError::InUse { .. }))));
+    first.shutdown().await;
+    kept_in(&state, 1).await.shutdown().await;
 }
 
 #[tokio::test]
