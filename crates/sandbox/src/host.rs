@@ -45,8 +45,10 @@ impl Host {
     }
 }
 
-// A redirect is a failure for Telnyx, and a proxy would see what is meant for loopback.
+// A redirect is a failure for Telnyx, and a proxy would see what is meant for loopback. Receivers under test come and
+// go: a connection kept for later meets their end as a failed attempt, or keeps them from ending.
 fn webhook_client() -> reqwest::Result<reqwest::Client> {
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    let builder = builder.pool_max_idle_per_host(0);
     builder.build().inspect_err(|error| error!(%error, "cannot set up the webhook client"))
 }
