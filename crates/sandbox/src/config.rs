@@ -81,6 +81,8 @@ pub struct SandboxConfig {
     pub error_statuses: BTreeMap<String, u16>,
     /// Webhook attempts under way at one time; a stopped clock lets one go after the other, in a sure order.
     pub concurrent_attempts: usize,
+    /// As many of them to one receiver, so that one that hangs does not hold up the others.
+    pub attempts_per_receiver: usize,
     /// Events that may wait for delivery; beyond it texts are refused (40318 on Telnyx's API).
     pub pending_capacity: usize,
     /// Bytes of events that may wait for delivery; beyond it texts are refused in the same way.
@@ -132,7 +134,8 @@ impl Default for SandboxConfig {
             sent_delay: Duration::from_millis(10),
             finalized_delay: Duration::from_millis(30),
             error_statuses: BTreeMap::new(),
-            concurrent_attempts: 64,
+            concurrent_attempts: 256,
+            attempts_per_receiver: 16,
             pending_capacity: 20_000,
             pending_capacity_bytes: 64 * 1024 * 1024,
             log_capacity_bytes: 128 * 1024 * 1024,

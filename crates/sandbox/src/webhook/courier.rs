@@ -81,7 +81,8 @@ fn take_due(account: &Account) -> Taken {
     let now = account.clock.now();
     account.quietly(|world| {
         let turn = world.messages.pass_turns(now);
-        let due = match world.deliveries.take_due(now, &account.host.config.retry) {
+        let config = &account.host.config;
+        let due = match world.deliveries.take_due(now, &config.retry, config.attempts_per_receiver.max(1)) {
             Next::Try(due) => due,
             Next::NotBefore(due_at) => return Taken::NotBefore(turn.map_or(due_at, |turn| turn.min(due_at))),
             Next::Nothing => return turn.map_or(Taken::Nothing, Taken::NotBefore),

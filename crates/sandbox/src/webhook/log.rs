@@ -32,6 +32,11 @@ pub(crate) struct Ticket {
     pub(crate) tries: u32,
 }
 
+impl Ticket {
+    /// No other comes before it.
+    const FIRST: Self = Self { due_at: Timestamp::MIN, delivery: 0, copy: 0, tries: 0 };
+}
+
 /// What the courier finds when it looks for work.
 pub(crate) enum Next {
     Try(Box<DueTry>),
@@ -47,6 +52,11 @@ pub(crate) struct DeliveryLog {
     #[serde(skip)]
     by_event: HashMap<String, Vec<u64>>,
     waiting: BTreeSet<Ticket>,
+    /// Tries that are due but whose receiver is busy, by its origin; each ended attempt lets the first one on.
+    queued: BTreeSet<(String, Ticket)>,
+    /// How many attempts each receiver has under way.
+    #[serde(skip)]
+    busy: HashMap<String, usize>,
     /// Tries that were taken and have not been finished.
     under_way: BTreeSet<Ticket>,
     holds: Holds,
@@ -79,6 +89,7 @@ impl DeliveryLog {
     pub(crate) fn resume(&mut self, capacity: usize, capacity_bytes: usize) {
         (self.capacity, self.capacity_bytes) = (capacity, capacity_bytes);
         self.waiting.append(&mut self.under_way);
+        self.waiting.extend(std::mem::take(&mut self.queued).into_iter().map(|(_, ticket)| ticket));
         for delivery in self.deliveries.values() {
             self.by_event.entry(delivery.event_id.clone()).or_default().push(delivery.sequence);
             self.size_bytes += whole_size(delivery);
@@ -102,7 +113,9 @@ impl DeliveryLog {
 
     /// Whether everything that was due at a time has been tried; what is due later may wait.
     pub(crate) fn is_settled(&self, now: Timestamp) -> bool {
-        self.under_way.is_empty() && self.waiting.first().is_none_or(|ticket| ticket.due_at > now)
+        self.under_way.is_empty()
+            && self.queued.is_empty()
+            && self.waiting.first().is_none_or(|ticket| ticket.due_at > now)
     }
 
     /// The place in the log of the next event.
@@ -178,8 +191,9 @@ impl DeliveryLog {
         sequence
     }
 
-    /// Takes the first try that is due.
-    pub(crate) fn take_due(&mut self, now: Timestamp, retry: &RetrySettings) -> Next {
+    /// Takes the first try that is due and whose receiver has fewer than so many under way: one that hangs must not
+    /// hold up the others.
+    pub(crate) fn take_due(&mut self, now: Timestamp, retry: &RetrySettings, at_one_time: usize) -> Next {
         while let Some(ticket) = self.waiting.first().copied() {
             if ticket.due_at > now {
                 return Next::NotBefore(ticket.due_at);
@@ -188,6 +202,13 @@ impl DeliveryLog {
             self.holds.end(ticket.delivery);
             match self.due_try(ticket, retry) {
                 Some(due) => {
+                    let origin = due.url.origin().ascii_serialization();
+                    let busy = self.busy.entry(origin.clone()).or_default();
+                    if *busy >= at_one_time {
+                        self.queued.insert((origin, ticket));
+                        continue;
+                    }
+                    *busy += 1;
                     self.under_way.insert(ticket);
                     return Next::Try(Box::new(due));
                 }
@@ -201,6 +222,7 @@ impl DeliveryLog {
     pub(crate) fn finish(&mut self, ticket: Ticket, attempt: Attempt, now: Timestamp, retry: &RetrySettings) {
         let delivered = attempt.delivered;
         self.under_way.remove(&ticket);
+        self.leave(&attempt.url);
         self.release_behind(ticket.delivery, now);
         let Some(delivery) = self.deliveries.get_mut(&ticket.delivery) else { return };
         self.size_bytes += attempt.size_bytes();
@@ -211,6 +233,23 @@ impl DeliveryLog {
             return self.end_copy(ticket, delivered, now);
         }
         self.waiting.insert(Ticket { due_at: clock::after(now, retry.pause_after(tries)), tries, ..ticket });
+    }
+
+    /// A receiver has one attempt less under way, so the next one for it may go.
+    fn leave(&mut self, url: &Url) {
+        let origin = url.origin().ascii_serialization();
+        if let Some(busy) = self.busy.get_mut(&origin) {
+            *busy -= 1;
+            if *busy == 0 {
+                self.busy.remove(&origin);
+            }
+        }
+        let first = (origin.clone(), Ticket::FIRST);
+        let next = self.queued.range(first..).next().filter(|(receiver, _)| *receiver == origin).cloned();
+        if let Some(next) = next {
+            self.queued.remove(&next);
+            self.waiting.insert(next.1);
+        }
     }
 
     /// The events that waited for this one to be tried are due.

@@ -7,6 +7,8 @@ use inlet_sandbox::{
     TextError,
 };
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use url::Url;
 
 use crate::support::*;
 
@@ -248,6 +250,37 @@ async fn a_full_queue_refuses_further_texts() {
     assert_eq!(sandbox.inject(hello()).await, Err(TextError::QueueFull { pending: 1 }));
     let refused = send(&sandbox, json!({"from": OURS, "to": PHONE, "text": "Hi"})).await;
     assert_eq!(refused.refusal(), (429, "40318", ""));
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_hangs_does_not_hold_up_the_others() {
+    let hanging = Receiver::answering(vec![Answer::Never; 400]).await;
+    let good = Receiver::start().await;
+    let retry = RetrySettings { timeout: Duration::from_secs(600), ..swift().retry };
+    let sandbox = Sandbox::start_with(SandboxConfig { retry, ..swift() }).await.unwrap();
+    let event = |url: &Url| RawEvent { body: "{}".into(), url: Some(url.clone()) };
+    for _ in 0..400 {
+        sandbox.inject_raw(event(&hanging.url)).await.unwrap();
+    }
+    sandbox.inject_raw(event(&good.url)).await.unwrap();
+    eventually(async || good.received().len() == 1 && hanging.received().len() == 16).await;
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn no_connection_to_a_receiver_is_kept() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
+    sandbox.inject_raw(RawEvent { body: "{}".into(), url: Some(url) }).await.unwrap();
+    let (mut connection, _) = listener.accept().await.unwrap();
+    let mut request = [0; 4096];
+    assert_ne!(connection.read(&mut request).await.unwrap(), 0);
+    connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    let rest = tokio::time::timeout(Duration::from_secs(5), connection.read_to_end(&mut rest));
+    assert!(rest.await.is_ok(), "the sandbox keeps the connection");
     sandbox.shutdown().await;
 }
 
