@@ -19,6 +19,9 @@ pub(crate) struct StoredMedia {
     pub(crate) stored_at: Timestamp,
     /// The numbers of its message, by which faults find it.
     pub(crate) numbers: Vec<String>,
+    /// How often it was fetched: faults strike by that, because who fetches what first is up to the receivers.
+    #[serde(default)]
+    pub(crate) fetches: u64,
 }
 
 /// All attachments, up to a total size.
@@ -49,6 +52,13 @@ impl MediaStore {
 
     pub(crate) fn find(&self, path: &str) -> Option<&StoredMedia> {
         self.by_path.get(path)
+    }
+
+    /// Counts one more time that an attachment is fetched, and tells which it is.
+    pub(crate) fn count_fetch(&mut self, path: &str) -> Option<(u64, &StoredMedia)> {
+        let media = self.by_path.get_mut(path)?;
+        media.fetches += 1;
+        Some((media.fetches, media))
     }
 
     /// Keeps an attachment under `<folder>/<sha256>.<ext>` and tells that path.

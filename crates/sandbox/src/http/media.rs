@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::account::Account;
 use crate::accounts::Accounts;
@@ -25,13 +25,15 @@ const STEPS_PER_SECOND: u32 = 10;
 pub(crate) async fn serve(
     State(accounts): State<Arc<Accounts>>,
     Path((folder, file)): Path<(String, String)>,
+    method: Method,
     headers: HeaderMap,
 ) -> Response {
     let path = format!("{folder}/{file}");
-    let spared = is_page(&headers);
-    let found =
-        accounts.all().into_iter().find_map(|account| Some((find(&account, &path, spared)?, account)));
-    let Some(((media, fault), account)) = found else { return not_found() };
+    let find = |account: Arc<Account>| {
+        let media = account.read(|world| world.media.find(&path).cloned())?;
+        Some((media, account))
+    };
+    let Some((media, account)) = accounts.all().into_iter().find_map(find) else { return not_found() };
     let config = &accounts.host.config;
     if config.media_auth && !bearer(&headers).is_some_and(|key| account.has_key(key)) {
         return (StatusCode::UNAUTHORIZED, "media need the account's API key as bearer token\n")
@@ -41,33 +43,33 @@ pub(crate) async fn serve(
         let status = StatusCode::from_u16(config.expired_media_status).unwrap_or(StatusCode::NOT_FOUND);
         return (status, "the media has expired\n").into_response();
     }
+    // Faults are for those who fetch; looking on must not use them up.
+    let fault = if method == Method::GET && !is_page(&headers) { strike(&account, &path) } else { None };
     match fault {
         None => content(&media, Body::from(media.data.clone())),
         Some(fault) => faulty(media, fault),
     }
 }
 
-/// Whether the page of phones asks. It only looks on: faults are for receivers, and looking must not use them up.
+/// Whether the page of phones asks.
 fn is_page(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin")
 }
 
-fn find(account: &Account, path: &str, spared: bool) -> Option<(StoredMedia, Option<FaultEffect>)> {
+/// Lets a fault strike or not: equally in all runs, whichever attachment is fetched first.
+fn strike(account: &Account, path: &str) -> Option<FaultEffect> {
     account.quietly(|world| {
-        let media = world.media.find(path)?.clone();
-        if spared {
-            return Some((media, None));
-        }
+        let (fetch, media) = world.media.count_fetch(path)?;
+        let occasion = format!("{path} {fetch}");
         let subject = Subject { numbers: &media.numbers, event_type: None };
-        let fault = world.faults.strike(&mut world.random, subject, |effect| match effect {
-            FaultEffect::MediaStatus { .. }
+        world.faults.strike_at(&world.random, subject, &occasion, |fault| match &fault.effect {
+            effect @ (FaultEffect::MediaStatus { .. }
             | FaultEffect::MediaSlow { .. }
             | FaultEffect::MediaTruncate {}
             | FaultEffect::MediaCorrupt {}
-            | FaultEffect::MediaRedirect { .. } => Some(effect.clone()),
+            | FaultEffect::MediaRedirect { .. }) => Some(effect.clone()),
             _ => None,
-        });
-        Some((media, fault))
+        })
     })
 }
 

@@ -102,6 +102,7 @@ impl Account {
                     sha256: digest.clone(),
                     stored_at: now,
                     numbers: numbers.to_vec(),
+                    fetches: 0,
                 };
                 let path = world.media.keep(&folder, filename.as_deref(), stored);
                 let url = format!("{}/media/{path}", self.host.origin);

@@ -99,3 +99,46 @@ async fn what_we_sent_from_our_media_host_keeps_its_details_on_arrival() {
         sandbox.deliveries().into_iter().rfind(|delivery| delivery.event_type == "message.received").unwrap();
     assert_eq!(arrived.data()["payload"]["media"][0], item);
 }
+
+#[tokio::test]
+async fn only_a_fetch_that_would_succeed_uses_up_a_fault() {
+    let sandbox = Sandbox::start_with(SandboxConfig { media_auth: true, ..swift() }).await.unwrap();
+    let url = inject_picture(&sandbox).await["media"][0]["url"].as_str().unwrap().to_owned();
+    put_faults(&sandbox, json!([{"kind": "media_status", "status": 503, "count": 1}])).await;
+    let status = async |request: reqwest::RequestBuilder| request.send().await.unwrap().status();
+    let with_key = || client().get(&url).bearer_auth(sandbox.api_key());
+    assert_eq!(status(client().get(&url)).await, 401);
+    assert_eq!(status(client().head(&url).bearer_auth(sandbox.api_key())).await, 200);
+    assert_eq!(status(with_key()).await, 503);
+    assert_eq!(status(with_key()).await, 200);
+}
+
+#[tokio::test]
+async fn the_seed_and_not_the_order_of_fetches_says_which_media_fail() {
+    let mut runs = Vec::new();
+    for backwards in [false, true] {
+        let sandbox = Sandbox::start_with(swift()).await.unwrap();
+        put_faults(&sandbox, json!([{"kind": "media_status", "status": 503, "probability": 0.5}])).await;
+        let mut urls = Vec::new();
+        for number in 0..16_u8 {
+            let text = InboundText::new(PHONE, OURS, "Look");
+            let text = text.with_media(InboundMedia::upload("image/png", vec![number]));
+            let id = sandbox.inject(text).await.unwrap().event_id;
+            urls.push(sandbox.delivery(&id).unwrap().data()["payload"]["media"][0]["url"].clone());
+        }
+        let mut order: Vec<usize> = (0..16).collect();
+        if backwards {
+            order.reverse();
+        }
+        let mut failed = Vec::new();
+        for place in order {
+            if fetch(&urls[place]).await.status() == 503 {
+                failed.push(place);
+            }
+        }
+        failed.sort_unstable();
+        runs.push(failed);
+    }
+    assert_eq!(runs[0], runs[1]);
+    assert!((1..16).contains(&runs[0].len()));
+}

@@ -137,6 +137,7 @@ fn keep(
     let Content { content_type, data } = content;
     let folder = world.random.hex("media folder");
     let stored = StoredMedia {
+        fetches: 0,
         content_type: content_type.clone(),
         data: data.clone(),
         sha256: sha256(&data),
