@@ -16,6 +16,16 @@ const MAX_ACCOUNTS: usize = 1000;
 /// Why an account cannot be added.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccountError {
+    /// No request could use it.
+    #[error("`{field}` of account `{name}` {problem}")]
+    Unusable {
+        /// The account that was to be added.
+        name: String,
+        /// What is wrong.
+        field: &'static str,
+        /// What about it.
+        problem: &'static str,
+    },
     /// Names tell accounts apart.
     #[error("there is an account `{name}` already")]
     NameTaken {
@@ -102,6 +112,7 @@ impl Accounts {
 
     /// Opens one more account.
     pub(crate) fn add(&self, settings: AccountSettings) -> Result<Arc<Account>, AccountError> {
+        check_usable(&settings)?;
         let name = settings.name.clone();
         let account = Account::open(&self.host, settings)
             .map_err(|source| AccountError::Key { name: name.clone(), source })?;
@@ -143,4 +154,21 @@ fn start(host: &Arc<Host>, settings: AccountSettings) -> Result<Arc<Account>, In
     let account = Arc::new(Account::open(host, settings)?);
     host.tracker.spawn(courier::run(account.clone()));
     Ok(account)
+}
+
+/// A name stands in paths, a key in a header, and everything is from or to a number.
+fn check_usable(settings: &AccountSettings) -> Result<(), AccountError> {
+    let is_visible = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let name = settings.name.as_str();
+    let unusable = |field, problem| Err(AccountError::Unusable { name: name.to_owned(), field, problem });
+    if !is_visible(name) || name.contains('/') || [".", ".."].contains(&name) {
+        return unusable("name", "is not visible ASCII that can stand in a path");
+    }
+    if settings.api_key.as_deref().is_some_and(|key| !is_visible(key)) {
+        return unusable("api_key", "is not visible ASCII");
+    }
+    if settings.numbers.is_empty() {
+        return unusable("numbers", "is empty; leave it out for one number");
+    }
+    Ok(())
 }

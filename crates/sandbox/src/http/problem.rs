@@ -19,6 +19,7 @@ pub(crate) enum Code {
     ForeignHost,
     ForeignOrigin,
     Unauthorized,
+    Forbidden,
     BodyTooLarge,
     InvalidBody,
     InvalidQuery,
@@ -39,6 +40,7 @@ impl Code {
             Self::ForeignHost => ("foreign_host", 421, "Host is not the sandbox's"),
             Self::ForeignOrigin => ("foreign_origin", 403, "Origin is not the sandbox's"),
             Self::Unauthorized => ("unauthorized", 401, "API key is missing or wrong"),
+            Self::Forbidden => ("forbidden", 403, "Account may not do this"),
             Self::BodyTooLarge => ("body_too_large", 413, "Body is too large"),
             Self::InvalidBody => ("invalid_body", 422, "Body is not understood"),
             Self::InvalidQuery => ("invalid_query", 422, "Query is not understood"),
@@ -91,7 +93,11 @@ impl IntoResponse for Problem {
 
 impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Self {
-        Self::new(Code::AccountRefused, error.to_string())
+        let code = match error {
+            AccountError::Unusable { .. } => Code::InvalidBody,
+            _ => Code::AccountRefused,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Several accounts in one sandbox: each with its own key, and nothing seen by another.
 
-use inlet_sandbox::{InboundText, Sandbox};
+use inlet_sandbox::{InboundMedia, InboundText, Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -52,4 +52,53 @@ async fn names_and_keys_are_taken_once_and_an_ended_account_is_nobody() {
     assert_eq!(Reply::of(client().delete(url("default"))).await.status, 404);
     assert_eq!(Reply::of(bearer(&sandbox, "/v2/messaging_profiles", &two)).await.status, 401);
     assert_eq!(Reply::of(bearer(&sandbox, "/sandbox/v1/account", &two)).await.status, 401);
+}
+
+#[tokio::test]
+async fn only_the_default_account_sees_opens_and_ends_others() {
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
+    let two = post(&sandbox, "/accounts", json!({"name": "two"})).await.body;
+    post(&sandbox, "/accounts", json!({"name": "three"})).await;
+    let seen = Reply::of(bearer(&sandbox, "/sandbox/v1/accounts", &two)).await;
+    assert_eq!(each(&seen, "name"), ["two"]);
+    let key = two["api_key"].as_str().unwrap();
+    let accounts = format!("{}/sandbox/v1/accounts", sandbox.base_url());
+    for request in [
+        client().post(&accounts).json(&json!({"name": "four"})),
+        client().delete(format!("{accounts}/three")),
+    ] {
+        let refused = Reply::of(request.bearer_auth(key)).await;
+        assert_eq!((refused.status, &refused.body["code"]), (403, &json!("forbidden")));
+    }
+    assert_eq!(each(&get(&sandbox, "/accounts").await, "name"), ["default", "two", "three"]);
+}
+
+#[tokio::test]
+async fn names_keys_and_numbers_that_nobody_could_use_are_refused() {
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
+    for wrong in [
+        json!({"name": ""}),
+        json!({"name": "a/b"}),
+        json!({"name": ".."}),
+        json!({"name": "a b"}),
+        json!({"name": "a", "api_key": ""}),
+        json!({"name": "a", "api_key": "K 1"}),
+        json!({"name": "a", "numbers": []}),
+    ] {
+        let refused = post(&sandbox, "/accounts", wrong.clone()).await;
+        assert_eq!((refused.status, &refused.body["code"]), (422, &json!("invalid_body")), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_shows_its_failover_url_and_what_had_to_go() {
+    let failover = "http://127.0.0.1:9/failover";
+    let config =
+        SandboxConfig { failover_url: Some(failover.parse().unwrap()), media_capacity_bytes: 1, ..swift() };
+    let sandbox = Sandbox::start_with(config).await.unwrap();
+    let text = InboundText::new(PHONE, OURS, "Look");
+    sandbox.inject(text.with_media(InboundMedia::upload("image/png", "two"))).await.unwrap();
+    let account = get(&sandbox, "/account").await.body;
+    assert_eq!(account["failover_url"], failover);
+    assert_eq!(account["dropped"], json!({"deliveries": 0, "media": 1, "messages": 0}));
 }

@@ -23,9 +23,10 @@ pub(crate) async fn show(Tenant(account): Tenant) -> Json<Value> {
     Json(shown(&account))
 }
 
-/// Lists all accounts, the default one first.
-pub(crate) async fn list(State(accounts): State<Arc<Accounts>>) -> Json<Value> {
-    let data: Vec<Value> = accounts.all().iter().map(|account| shown(account)).collect();
+/// Lists all accounts, the default one first. Only that one sees the others.
+pub(crate) async fn list(State(accounts): State<Arc<Accounts>>, Tenant(own): Tenant) -> Json<Value> {
+    let visible = if is_default(&accounts, &own) { accounts.all() } else { vec![own] };
+    let data: Vec<Value> = visible.iter().map(|account| shown(account)).collect();
     Json(json!({ "data": data }))
 }
 
@@ -42,8 +43,10 @@ pub(crate) struct AccountRequest {
 /// Opens an account.
 pub(crate) async fn open(
     State(accounts): State<Arc<Accounts>>,
+    Tenant(own): Tenant,
     JsonBody(request): JsonBody<AccountRequest>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
+    check_default(&accounts, &own)?;
     let fresh = accounts.host.config.further_account(request.name);
     let account = accounts.add(AccountSettings {
         api_key: request.api_key,
@@ -58,25 +61,46 @@ pub(crate) async fn open(
 /// Ends an account.
 pub(crate) async fn remove(
     State(accounts): State<Arc<Accounts>>,
+    Tenant(own): Tenant,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
+    check_default(&accounts, &own)?;
     let missing = format!("there is no account `{name}` that can be ended; the default one stays");
     accounts.remove(&name).then_some(StatusCode::NO_CONTENT).ok_or(Problem::new(Code::NotFound, missing))
 }
 
+fn is_default(accounts: &Accounts, account: &Arc<Account>) -> bool {
+    Arc::ptr_eq(accounts.default(), account)
+}
+
+fn check_default(accounts: &Accounts, account: &Arc<Account>) -> Result<(), Problem> {
+    let detail = "only the default account opens and ends accounts; use its API key";
+    is_default(accounts, account).then_some(()).ok_or_else(|| Problem::new(Code::Forbidden, detail))
+}
+
 fn shown(account: &Account) -> Value {
-    let (profile_id, webhook_url, short_codes) = account.read(|world| {
+    let (profile_id, [webhook_url, failover_url], short_codes, dropped) = account.read(|world| {
         let profile = world.profiles.first();
         let short_codes: Vec<String> = world.short_codes.iter().map(|own| own.code.clone()).collect();
         (
             profile.map(|profile| profile.id.clone()),
-            profile.and_then(|profile| profile.webhook_url.clone()),
+            [
+                profile.and_then(|profile| profile.webhook_url.clone()),
+                profile.and_then(|profile| profile.webhook_failover_url.clone()),
+            ],
             short_codes,
+            json!({
+                "deliveries": world.deliveries.dropped,
+                "media": world.media.dropped,
+                "messages": world.messages.dropped,
+            }),
         )
     });
     json!({
         "api_key": account.identity.api_key,
         "api_url": format!("{}/v2", account.host.origin),
+        "dropped": dropped,
+        "failover_url": failover_url,
         "messaging_profile_id": profile_id,
         "name": account.name,
         "numbers": account.numbers,
