@@ -45,6 +45,7 @@ async fn mistakes_are_problems_with_a_stable_code() {
         (get(&sandbox, "/nothing").await, 404, "not_found"),
         (get(&sandbox, "/reset").await, 405, "method_not_allowed"),
         (post(&sandbox, "/clock/advance", json!({"seconds": u64::MAX})).await, 422, "invalid_body"),
+        (post(&sandbox, "/clock/advance", json!({"seconds": -0.5})).await, 422, "invalid_body"),
     ];
     for (reply, status, code) in cases {
         assert_eq!((reply.status, &reply.body["code"]), (status, &json!(code)), "{}", reply.body);
@@ -164,4 +165,12 @@ async fn shutdown_ends_those_who_wait() {
     // Answered with nothing, or refused because the listener was gone first.
     let ended = tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap();
     assert!(ended.is_err() || ended.is_ok_and(|status| status == 200));
+}
+
+#[tokio::test]
+async fn the_clock_moves_by_fractions_of_a_second() {
+    let frozen_at = Some("2026-07-01T00:00:00Z".parse().unwrap());
+    let sandbox = Sandbox::start_with(SandboxConfig { frozen_at, ..swift() }).await.unwrap();
+    let moved = post(&sandbox, "/clock/advance", json!({"seconds": 0.25})).await.body;
+    assert_eq!(moved["now"], "2026-07-01T00:00:00.250Z");
 }

@@ -12,7 +12,7 @@ use crate::http::gate::Tenant;
 use crate::http::problem::{Code, Problem};
 
 /// The clock moves by a century at most.
-const MAX_ADVANCE_SECONDS: u64 = 100 * 366 * 24 * 60 * 60;
+const MAX_ADVANCE_SECONDS: f64 = 100.0 * 366.0 * 24.0 * 60.0 * 60.0;
 
 /// Shows the time.
 pub(crate) async fn show(Tenant(account): Tenant) -> Json<Value> {
@@ -22,7 +22,7 @@ pub(crate) async fn show(Tenant(account): Tenant) -> Json<Value> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AdvanceRequest {
-    seconds: u64,
+    seconds: f64,
 }
 
 /// Moves the time forward.
@@ -30,9 +30,10 @@ pub(crate) async fn advance(
     Tenant(account): Tenant,
     JsonBody(request): JsonBody<AdvanceRequest>,
 ) -> Result<Json<Value>, Problem> {
-    if request.seconds > MAX_ADVANCE_SECONDS {
-        return Err(Problem::new(Code::InvalidBody, format!("`seconds` is more than {MAX_ADVANCE_SECONDS}")));
+    if !(0.0..=MAX_ADVANCE_SECONDS).contains(&request.seconds) {
+        let detail = format!("`seconds` is not between 0 and {MAX_ADVANCE_SECONDS}");
+        return Err(Problem::new(Code::InvalidBody, detail));
     }
-    account.clock.advance(Duration::from_secs(request.seconds));
+    account.clock.advance(Duration::from_secs_f64(request.seconds));
     Ok(show(Tenant(account)).await)
 }
