@@ -72,8 +72,9 @@ export const sendText = (text) => post('/texts', text);
 export const sendEvent = (event) => post('/events', event);
 export const messages = (values) => get('/messages', values);
 export const deliveries = (values) => get('/deliveries', values);
-export const delivery = (eventId) => get(`/deliveries/${id(eventId)}`);
-export const resend = (eventId) => post(`/deliveries/${id(eventId)}/resend`);
+// An event that was sent again has several deliveries; the sequence says which is meant.
+export const delivery = ({ event_id, sequence }) => get(`/deliveries/${id(event_id)}`, { sequence });
+export const resend = ({ event_id, sequence }) => post(`/deliveries/${id(event_id)}/resend${query({ sequence })}`);
 export const faults = () => get('/faults');
 export const addFault = (fault) => post('/faults', fault);
 export const replaceFaults = (data) => call('PUT', url('/faults'), { body: { data } });

@@ -9,7 +9,7 @@ export const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
  */
 export function curlCommand(delivery, account, key) {
   const receiver = delivery.attempts.at(-1)?.url ?? delivery.url ?? account.webhook_url ?? 'http://localhost:3000/webhooks';
-  const signed = `${window.location.origin}/sandbox/v1/deliveries/${encodeURIComponent(delivery.event_id)}/signed`;
+  const signed = `${window.location.origin}/sandbox/v1/deliveries/${encodeURIComponent(delivery.event_id)}/signed?sequence=${delivery.sequence}`;
   const authorization = key === null ? '' : ` -H ${quoted(`Authorization: Bearer ${key}`)}`;
   return `(
   dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT &&

@@ -13,25 +13,25 @@ import { store } from './store.js';
 import { dayAndTime, took } from './time.js';
 
 export function Delivery({ delivery }) {
-  const [latest, setLatest] = useState(null);
+  const [full, setFull] = useState(null);
   const [editing, setEditing] = useState(false);
   const [fallback, setFallback] = useState(null);
   useEffect(() => {
     let stale = false;
-    api.delivery(delivery.event_id)
-      .then((answer) => { if (!stale) setLatest(answer); })
+    api.delivery(delivery)
+      .then((answer) => { if (!stale) setFull(answer); })
       .catch((error) => { if (!stale) store.complain(error); });
     return () => { stale = true; };
   }, [delivery]);
-  const full = latest?.sequence === delivery.sequence ? latest : null;
   // What the stream knows is newer than what was fetched; the fetched part adds the requests.
-  const requests = new Map((full?.attempts ?? []).map((attempt, index) => [index, attempt]));
+  const fetched = full?.sequence === delivery.sequence ? full.attempts : [];
+  const requests = new Map(fetched.map((attempt, index) => [index, attempt]));
   const attempts = delivery.attempts.map((attempt, index) => ({ ...attempt, ...requests.get(index) }));
   const body = attempts.findLast((attempt) => attempt.request_body !== undefined)?.request_body ?? written(delivery);
 
   async function again() {
     try {
-      const { sequence } = await api.resend(delivery.event_id);
+      const { sequence } = await api.resend(delivery);
       store.say('The event goes out again, signed afresh.');
       if (store.deliveries.has(sequence)) openDelivery(sequence);
     } catch (error) {
@@ -75,7 +75,7 @@ export function Delivery({ delivery }) {
       ${attempts.length === 0 && html`
         <h3>Event</h3><${Code} label="Event as it was made" text=${written(delivery)} />`}
       ${attempts.map((attempt, index) => html`
-        <${Attempt} key=${index} attempt=${attempt} isLast=${index === attempts.length - 1} later=${full ? null : latest} />`)}
+        <${Attempt} key=${index} attempt=${attempt} isLast=${index === attempts.length - 1} />`)}
       ${editing && html`<${EditDialog} delivery=${delivery} body=${body} onClose=${() => setEditing(false)} />`}
     </section>`;
 }
@@ -87,7 +87,7 @@ function written(delivery) {
   return new TextDecoder().decode(bytes);
 }
 
-function Attempt({ attempt, isLast, later }) {
+function Attempt({ attempt, isLast }) {
   const state = attempt.delivered ? 'good' : 'bad';
   return html`
     <details class="attempt" open=${isLast}>
@@ -99,7 +99,6 @@ function Attempt({ attempt, isLast, later }) {
       <p class="attempt-url">POST ${attempt.url}</p>
       ${attempt.error && html`<p class="attempt-error">${attempt.error.code} ${attempt.error.title}</p>`}
       <h3>Request</h3>
-      ${later && html`<p class="quiet">The event went out again later; requests are shown for its latest delivery. <button type="button" onClick=${() => openDelivery(later.sequence)}>Open it</button></p>`}
       <${Headers} label="Request headers" headers=${attempt.request_headers} />
       ${attempt.request_body !== undefined && html`<${Code} label="Request body" text=${attempt.request_body} />`}
       ${attempt.request_body_base64 !== undefined && html`<${Code} label="Request body, base64 because it is not UTF-8" text=${attempt.request_body_base64} />`}

@@ -10,7 +10,7 @@ use crate::account::{Account, World};
 use crate::clock;
 use crate::fault::{Fault, FaultEffect, Subject};
 use crate::message::text::{Injected, RawEvent, TextError, check_size};
-use crate::webhook::delivery::{Content, NewEvent};
+use crate::webhook::delivery::{Content, Delivery, NewEvent};
 use crate::webhook::hold::Hold;
 use crate::webhook::route::Route;
 use crate::webhook::{event, flat};
@@ -95,18 +95,17 @@ impl Account {
     }
 
     /// Sends an event again, with all its tries before it, and tells its new place in the log.
-    pub(crate) fn send_again(&self, event_id: &str) -> Result<Option<u64>, TextError> {
+    pub(crate) fn send_again(&self, delivery: &Delivery) -> Result<u64, TextError> {
         let now = self.clock.now();
         self.change(|world| {
             self.check_queue(world)?;
-            let Some(delivery) = world.deliveries.find(event_id) else { return Ok(None) };
             let route = match delivery.url {
                 Some(_) => delivery.route(),
                 // It could go nowhere then; perhaps it can now.
                 None => world.default_route(),
             };
             let event = delivery.again(route, now);
-            Ok(Some(world.deliveries.push(event, now)))
+            Ok(world.deliveries.push(event, now))
         })
     }
 

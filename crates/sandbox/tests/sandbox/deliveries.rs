@@ -103,6 +103,31 @@ async fn an_event_is_sent_again_with_the_same_id_and_a_fresh_signature() {
 }
 
 #[tokio::test]
+async fn an_earlier_delivery_of_an_event_is_named_by_its_sequence() {
+    let receiver = Receiver::start().await;
+    let sandbox = sandbox_for(&receiver).await;
+    let text = sandbox.inject(InboundText::new(PHONE, OURS, "Hello")).await.unwrap();
+    idle(&sandbox).await;
+    let of_event = |path: &str| format!("/deliveries/{}{path}", text.event_id);
+    let earlier = shown(&sandbox, &text.event_id).await["sequence"].clone();
+    let again = post(&sandbox, &of_event("/resend"), json!(null)).await.body["sequence"].clone();
+    idle(&sandbox).await;
+    let named = get(&sandbox, &of_event(&format!("?sequence={earlier}"))).await.body;
+    assert_eq!((&named["sequence"], &named["attempts"].as_array().unwrap().len()), (&earlier, &1));
+    assert_eq!(
+        named["attempts"][0]["request_body"],
+        String::from_utf8_lossy(&receiver.received()[0].body).as_ref()
+    );
+    assert_eq!(shown(&sandbox, &text.event_id).await["sequence"], again, "the latest when nothing is said");
+    let signed = get(&sandbox, &of_event(&format!("/signed?sequence={earlier}"))).await;
+    assert_eq!((signed.status, signed.body), (200, receiver.bodies()[0].clone()));
+    let resent = post(&sandbox, &of_event(&format!("/resend?sequence={earlier}")), json!(null)).await;
+    assert_eq!(resent.status, 202);
+    let none = get(&sandbox, &of_event("?sequence=99")).await;
+    assert_eq!((none.status, &none.body["code"]), (404, &json!("not_found")));
+}
+
+#[tokio::test]
 async fn an_event_without_a_url_can_be_sent_once_there_is_one() {
     let sandbox = Sandbox::start_with(swift()).await.unwrap();
     let text = sandbox.inject(InboundText::new(PHONE, OURS, "Hi")).await.unwrap();

@@ -86,12 +86,20 @@ pub(crate) async fn list(
     Json(json!({ "data": data.unwrap_or_default(), "pending": pending, "dropped": dropped }))
 }
 
-/// Shows the latest delivery of an event, with the requests of its attempts.
+/// Which delivery of an event is meant; the latest when nothing is said.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Which {
+    sequence: Option<u64>,
+}
+
+/// Shows a delivery of an event, with the requests of its attempts.
 pub(crate) async fn show(
     Tenant(account): Tenant,
     Path(event_id): Path<String>,
+    JsonQuery(which): JsonQuery<Which>,
 ) -> Result<Json<ShownDelivery>, Problem> {
-    let delivery = latest(&account, &event_id)?;
+    let delivery = find(&account, &event_id, &which)?;
     Ok(Json(ShownDelivery::with_requests(&delivery, &account)))
 }
 
@@ -107,18 +115,20 @@ pub(crate) struct Resent {
 pub(crate) async fn resend(
     Tenant(account): Tenant,
     Path(event_id): Path<String>,
+    JsonQuery(which): JsonQuery<Which>,
 ) -> Result<(StatusCode, Json<Resent>), Problem> {
-    let delivery = latest(&account, &event_id)?;
-    let sequence = account.send_again(&event_id)?.ok_or_else(|| not_kept(&event_id))?;
+    let delivery = find(&account, &event_id, &which)?;
+    let sequence = account.send_again(&delivery)?;
     Ok((StatusCode::ACCEPTED, Json(Resent { id: delivery.message_id, event_id, sequence })))
 }
 
-/// The body of the latest attempt, with headers that vouch for it now.
+/// The body of a delivery's latest attempt, with headers that vouch for it now.
 pub(crate) async fn signed(
     Tenant(account): Tenant,
     Path(event_id): Path<String>,
+    JsonQuery(which): JsonQuery<Which>,
 ) -> Result<Response, Problem> {
-    let delivery = latest(&account, &event_id)?;
+    let delivery = find(&account, &event_id, &which)?;
     let not_tried = || {
         let detail = format!("event `{event_id}` has not been tried yet, so there are no bytes to sign");
         Problem::new(Code::NotFound, detail)
@@ -135,11 +145,14 @@ pub(crate) async fn signed(
     Ok(response)
 }
 
-fn latest(account: &Account, event_id: &str) -> Result<Delivery, Problem> {
-    let found = account.read(|world| world.deliveries.find(event_id).cloned());
-    found.ok_or_else(|| not_kept(event_id))
-}
-
-fn not_kept(event_id: &str) -> Problem {
-    Problem::new(Code::NotFound, format!("no delivery of event `{event_id}` is kept"))
+fn find(account: &Account, event_id: &str, which: &Which) -> Result<Delivery, Problem> {
+    let found = account.read(|world| {
+        let is_meant = |delivery: &&Delivery| which.sequence.is_none_or(|wanted| wanted == delivery.sequence);
+        world.deliveries.of_event(event_id).rfind(is_meant).cloned()
+    });
+    let missing = match which.sequence {
+        None => format!("no delivery of event `{event_id}` is kept"),
+        Some(sequence) => format!("no delivery {sequence} of event `{event_id}` is kept"),
+    };
+    found.ok_or_else(|| Problem::new(Code::NotFound, missing))
 }
