@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use inlet_sandbox::{
     ApiSettings, BackoffGrowth, CarrierSettings, Fault, Line, MediaDigestKey, RateLimitReset, RetrySettings,
     SandboxConfig, SigningTime,
 };
 use inlet_telnyx::Address;
+use secrecy::ExposeSecret;
 
 use jiff::Timestamp;
 
@@ -15,7 +17,7 @@ use super::parse;
 use super::reader::Reader;
 use super::reply::number;
 
-/// The sandbox as configured, with a seed that whoever starts it puts in.
+/// The sandbox as configured. Without a configured seed, which is one that must count, whoever starts it puts one in.
 pub(super) fn sandbox(reader: &mut Reader<'_>) -> Option<SandboxConfig> {
     let listen = reader.text("listen", parse::listen);
     let numbers = reader.texts("numbers", number);
@@ -42,7 +44,30 @@ pub(super) fn sandbox(reader: &mut Reader<'_>) -> Option<SandboxConfig> {
     let api = api(reader);
     let state = reader.optional("state", |text| Ok(PathBuf::from(text)));
     let frozen_at = reader.optional("frozen_at", time);
+    let seed = reader.optional("seed", |text| Ok(seed(text)))?;
+    let api_key =
+        reader.optional("api_key", |text| parse::api_key(text).map(|key| key.expose_secret().to_owned()));
+    let allowed_hosts = reader.texts("allowed_hosts", parse::host_header);
+    let public_url = reader.optional("public_url", parse::http_url);
+    let limits = limits(reader);
+    // Written out to the last field, so that none of the sandbox's settings is forgotten here.
+    let limits = limits?;
     Some(SandboxConfig {
+        seed: seed.unwrap_or_default(),
+        refuse_other_seed: seed.is_some(),
+        api_key: api_key?,
+        allowed_hosts: allowed_hosts?,
+        public_url: public_url?,
+        // Profiles with numbers of their own are made through the API.
+        further_profiles: Vec::new(),
+        media_capacity_bytes: limits.media_capacity_bytes,
+        concurrent_attempts: limits.concurrent_attempts,
+        attempts_per_receiver: limits.attempts_per_receiver,
+        pending_capacity: limits.pending_capacity,
+        pending_capacity_bytes: limits.pending_capacity_bytes,
+        log_capacity_bytes: limits.log_capacity_bytes,
+        delivery_log_capacity: limits.delivery_log_capacity,
+        message_log_capacity: limits.message_log_capacity,
         listen: listen?,
         numbers: numbers?,
         retry: retry?,
@@ -65,8 +90,39 @@ pub(super) fn sandbox(reader: &mut Reader<'_>) -> Option<SandboxConfig> {
         faults: faults?,
         state: state?,
         frozen_at: frozen_at?,
-        ..SandboxConfig::default()
     })
+}
+
+/// The default settings with other limits of memory and of attempts.
+fn limits(reader: &mut Reader<'_>) -> Option<SandboxConfig> {
+    let default = SandboxConfig::default();
+    let most = i64::from(u32::MAX);
+    let media_capacity_bytes = reader.number("media_capacity_bytes", 0..=most, default.media_capacity_bytes);
+    let concurrent_attempts = reader.number("concurrent_attempts", 1..=10_000, default.concurrent_attempts);
+    let per_receiver = reader.number("attempts_per_receiver", 1..=10_000, default.attempts_per_receiver);
+    let pending_capacity = reader.number("pending_capacity", 1..=10_000_000, default.pending_capacity);
+    let pending_bytes = reader.number("pending_capacity_bytes", 1..=most, default.pending_capacity_bytes);
+    let log_capacity_bytes = reader.number("log_capacity_bytes", 1..=most, default.log_capacity_bytes);
+    let deliveries = reader.number("delivery_log_capacity", 1..=10_000_000, default.delivery_log_capacity);
+    let messages = reader.number("message_log_capacity", 1..=10_000_000, default.message_log_capacity);
+    Some(SandboxConfig {
+        media_capacity_bytes: media_capacity_bytes?,
+        concurrent_attempts: concurrent_attempts?,
+        attempts_per_receiver: per_receiver?,
+        pending_capacity: pending_capacity?,
+        pending_capacity_bytes: pending_bytes?,
+        log_capacity_bytes: log_capacity_bytes?,
+        delivery_log_capacity: deliveries?,
+        message_log_capacity: messages?,
+        ..default
+    })
+}
+
+/// Equal texts give equal seeds.
+fn seed(text: &str) -> [u8; 32] {
+    let mut seed = [0; 32];
+    seed.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    seed
 }
 
 /// What happens between a message and the phone.

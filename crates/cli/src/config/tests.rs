@@ -292,6 +292,12 @@ fn the_sandboxs_preset_is_the_guides_unless_another_is_named_and_single_keys_win
 fn the_sandboxs_defaults_are_those_of_its_crate() {
     let (ours, theirs) =
         (load("", Environment::default()).unwrap().sandbox, inlet_sandbox::SandboxConfig::default());
+    let limits = |config: &inlet_sandbox::SandboxConfig| {
+        let bytes = [config.media_capacity_bytes, config.log_capacity_bytes, config.pending_capacity_bytes];
+        let numbers = [config.delivery_log_capacity, config.message_log_capacity, config.pending_capacity];
+        (bytes, numbers, [config.concurrent_attempts, config.attempts_per_receiver])
+    };
+    assert_eq!(limits(&ours), limits(&theirs));
     assert_eq!(ours.retry, theirs.retry);
     assert_eq!((ours.sent_delay, ours.finalized_delay), (theirs.sent_delay, theirs.finalized_delay));
     assert_eq!((ours.compact_json, ours.signing_time), (theirs.compact_json, theirs.signing_time));
@@ -301,6 +307,20 @@ fn the_sandboxs_defaults_are_those_of_its_crate() {
     assert_eq!((ours.api, ours.short_codes), (theirs.api, theirs.short_codes));
     assert_eq!(ours.sms_only_numbers, theirs.sms_only_numbers);
     assert_eq!(ours.carrier, theirs.carrier);
+}
+
+#[test]
+fn a_configured_seed_key_and_name_reach_the_sandbox() {
+    let section = "[sandbox]\nseed = \"one\"\napi_key = \"KEY1\"\nallowed_hosts = [\"inlet\"]\n\
+        public_url = \"http://inlet:5002\"\nlog_capacity_bytes = 5";
+    let sandbox = load(section, Environment::default()).unwrap().sandbox;
+    assert!(sandbox.refuse_other_seed && sandbox.seed != [0; 32]);
+    assert_eq!((sandbox.api_key.as_deref(), sandbox.log_capacity_bytes), (Some("KEY1"), 5));
+    assert_eq!(
+        (&sandbox.allowed_hosts, sandbox.public_url.unwrap().port()),
+        (&vec!["inlet".to_owned()], Some(5002))
+    );
+    assert!(!load("", Environment::default()).unwrap().sandbox.refuse_other_seed);
 }
 
 #[test]

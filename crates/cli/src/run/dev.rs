@@ -18,7 +18,6 @@ use super::wiring::{DevWiring, Wiring};
 use crate::args::ConfigArgs;
 use crate::commands::Context;
 use crate::config::{Config, FlagSetting, Sources, Value};
-use crate::entropy::{SystemEntropy, seed};
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::telemetry;
@@ -78,7 +77,7 @@ pub(crate) async fn run(args: DevArgs, context: &Context) -> anyhow::Result<()> 
     telemetry::start(args.run.log_format, &context.environment)?;
     let mut signals = Signals::take_over()?;
     let ready_file = ReadyFile::prepare(args.run.ready_file)?;
-    let sandbox = sandbox::start(&config.sandbox, seed(&SystemEntropy)).await?;
+    let sandbox = sandbox::start(&config.sandbox).await?;
     let wiring = wire(config, &sandbox)?;
     let gateway = Gateway::start(&wiring).await?;
     sandbox.set_webhook_url(gateway.webhooks_url().clone());

@@ -1,6 +1,5 @@
 //! `inlet sandbox`: the local Telnyx alone, and how it is set up for `dev`.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use clap::Args;
 use inlet_sandbox::{Sandbox, SandboxConfig, SandboxError};
 use reqwest::Url;
@@ -56,6 +55,15 @@ pub(crate) struct SandboxArgs {
     /// Text from which keys and ids are derived: equal seeds give equal ones; random unless given.
     #[arg(long, value_name = "TEXT")]
     seed: Option<String>,
+    /// The key that `/v2` wants as bearer token; derived from the seed unless given.
+    #[arg(long, value_name = "KEY")]
+    api_key: Option<String>,
+    /// Where others reach the sandbox, as in http://inlet:5002: media are named by it.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Name under which others reach it, besides that of --public-url; give it as often as wanted.
+    #[arg(long = "allowed-host", value_name = "NAME")]
+    allowed_hosts: Vec<String>,
     /// Address to listen on, as in 127.0.0.1:5002; port 0 takes any free one.
     #[arg(long = "listen", visible_alias = "sandbox-listen", value_name = "ADDRESS")]
     listen: Option<String>,
@@ -81,6 +89,10 @@ impl SandboxArgs {
             text("--timeout", "timeout", self.timeout.as_ref()),
             text("--backoff", "backoff", self.backoff.as_ref()),
             text("--state", "state", self.state.as_ref()),
+            text("--seed", "seed", self.seed.as_ref()),
+            text("--public-url", "public_url", self.public_url.as_ref()),
+            texts("--allowed-host", "allowed_hosts", &self.allowed_hosts),
+            text("--api-key", "api_key", self.api_key.as_ref()),
             text("--frozen-at", "frozen_at", self.frozen_at.as_ref()),
             texts("--fault", "faults", &self.faults),
             text("--webhook-url", "webhook_url", self.webhook_url.as_ref()),
@@ -100,8 +112,7 @@ pub(crate) async fn run(args: SandboxArgs, context: &Context) -> anyhow::Result<
     telemetry::start(args.run.log_format, &context.environment)?;
     let mut signals = Signals::take_over()?;
     let ready_file = ReadyFile::prepare(args.run.ready_file)?;
-    let seed = args.seed.as_deref().map_or_else(|| seed(&SystemEntropy), derived_seed);
-    let sandbox = start(&config.sandbox, seed).await?;
+    let sandbox = start(&config.sandbox).await?;
     ready_file.publish(&Ready { sandbox: Some(ready(&sandbox)), ..Ready::default() }).await?;
     output::announce(&banner(&sandbox, config.sandbox.webhook_url.as_ref()));
     signals.next().await;
@@ -109,15 +120,12 @@ pub(crate) async fn run(args: SandboxArgs, context: &Context) -> anyhow::Result<
     Ok(())
 }
 
-fn derived_seed(text: &str) -> [u8; 32] {
-    let mut seed = [0; 32];
-    seed.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-    seed
-}
-
-/// Starts a sandbox as it is configured.
-pub(super) async fn start(configured: &SandboxConfig, seed: [u8; 32]) -> anyhow::Result<Sandbox> {
-    let config = SandboxConfig { seed, ..configured.clone() };
+/// Starts a sandbox as it is configured, with a random seed unless one is.
+pub(super) async fn start(configured: &SandboxConfig) -> anyhow::Result<Sandbox> {
+    let mut config = configured.clone();
+    if !config.refuse_other_seed {
+        config.seed = seed(&SystemEntropy);
+    }
     Sandbox::start_with(config).await.map_err(|error| match error {
         SandboxError::State(_) => of_state(error),
         error => of_listener("sandbox", error),
