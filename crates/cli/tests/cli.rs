@@ -357,8 +357,16 @@ fn the_sandbox_misbehaves_as_its_flags_say_and_keeps_its_state() {
         command.args(flags);
         Running::start(folder.path(), command)
     };
-    let (first, again) = (start().ready["api_key"].clone(), start().ready["api_key"].clone());
-    assert_eq!(first, again, "killed or not, it goes on");
+    let first = start();
+    let second = run(folder.path(), &flags);
+    assert_eq!(code(&second), 8);
+    assert!(err(&second).contains("in use by another sandbox"), "{}", err(&second));
+    let key = first.ready["api_key"].clone();
+    drop(first);
+    assert_eq!(start().ready["api_key"], key, "killed or not, it goes on");
+    let seeded = run(folder.path(), &[&flags[..], &["--seed", "other"]].concat());
+    assert_eq!(code(&seeded), 8);
+    assert!(err(&seeded).contains("was begun with another seed"), "{}", err(&seeded));
     std::fs::write(folder.path().join("state.json"), "{").unwrap();
     let broken = run(folder.path(), &flags);
     assert_eq!(code(&broken), 8);

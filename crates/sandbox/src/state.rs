@@ -29,13 +29,13 @@ pub enum StateError {
         source: io::Error,
     },
     /// Another running sandbox would overwrite it.
-    #[error("the state file `{path}` is in use by another sandbox; stop that one, or name another file")]
+    #[error("the state file `{path}` is in use by another sandbox that must stop first")]
     InUse {
         /// The file.
         path: PathBuf,
     },
     /// It was begun with another seed than the one that is asked for.
-    #[error("the state file `{path}` was begun with another seed; leave the seed out, or name another file")]
+    #[error("the state file `{path}` was begun with another seed; without one it goes on")]
     OtherSeed {
         /// The file.
         path: PathBuf,
