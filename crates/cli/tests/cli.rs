@@ -337,6 +337,15 @@ fn no_reply_in_time_is_told() {
 }
 
 #[test]
+fn a_sandbox_that_others_reach_by_name_is_ready_at_its_own_address() {
+    let folder = folder();
+    let mut command = inlet(folder.path());
+    command.args(["sandbox", "--listen", FREE, "--public-url", "http://sandbox.invalid:5002"]);
+    let running = Running::start(folder.path(), command);
+    assert!(running.address("sandbox").starts_with("http://127.0.0.1:"), "{}", running.address("sandbox"));
+}
+
+#[test]
 fn the_sandbox_misbehaves_as_its_flags_say_and_keeps_its_state() {
     let folder = folder();
     let flags = [

@@ -135,11 +135,16 @@ pub(super) async fn start(configured: &SandboxConfig) -> anyhow::Result<Sandbox>
 /// What the ready file says of a sandbox.
 pub(super) fn ready(sandbox: &Sandbox) -> SandboxReady {
     SandboxReady {
-        sandbox: sandbox.base_url(),
+        sandbox: local_url(sandbox),
         api_key: sandbox.api_key().to_owned(),
         public_key: sandbox.public_key().to_base64(),
         numbers: sandbox.numbers().iter().map(ToString::to_string).collect(),
     }
+}
+
+// Whoever reads it is on this machine, which may not know the name under which others reach the sandbox.
+fn local_url(sandbox: &Sandbox) -> String {
+    format!("http://{}", sandbox.local_addr())
 }
 
 /// The lines that everybody needs who uses the sandbox.
@@ -172,7 +177,7 @@ fn banner(sandbox: &Sandbox, webhook_url: Option<&Url>) -> String {
 pub(super) fn text_example(sandbox: &Sandbox) -> String {
     let address = match sandbox.local_addr().port() {
         5002 => String::new(),
-        _ => format!(" --sandbox-url {}", sandbox.base_url()),
+        _ => format!(" --sandbox-url {}", local_url(sandbox)),
     };
     let number = sandbox.numbers().first().map(ToString::to_string).unwrap_or_default();
     format!("inlet text +15551234567 {number} \"Hello\" --wait{address}")
