@@ -80,14 +80,14 @@ impl MessageLog {
         None
     }
 
-    /// The id of the next message that is to go out by now; each is given once.
-    pub(crate) fn take_scheduled(&mut self, now: Timestamp) -> Option<String> {
+    /// The next message that is to go out by now, however long ago its time was; each is given once.
+    pub(crate) fn take_scheduled(&mut self, now: Timestamp) -> Option<Message> {
         loop {
             let (_, place) = self.scheduled.first().copied().filter(|(send_at, _)| *send_at <= now)?;
             self.scheduled.pop_first();
             let waiting = self.messages.get(&place).filter(|message| !message.is_cancelled());
             if let Some(message) = waiting {
-                return Some(message.id.clone());
+                return Some(message.clone());
             }
         }
     }

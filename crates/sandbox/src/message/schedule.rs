@@ -32,12 +32,11 @@ impl Account {
     pub(crate) fn send_scheduled(&self, world: &mut World) -> bool {
         let now = self.clock.now();
         let mut has_sent = false;
-        while let Some(id) = world.messages.take_scheduled(now) {
-            let Some(message) = world.messages.find(&id, now) else { continue };
+        while let Some(message) = world.messages.take_scheduled(now) {
             let forbidden = |number: &str| world.opt_outs.forbid(&message.profile_id, &message.from, number);
             let blocked: Vec<bool> =
                 message.recipients.iter().map(|recipient| forbidden(&recipient.number)).collect();
-            let message = world.messages.alter(&id, |message| message.block(&blocked));
+            let message = world.messages.alter(&message.id, |message| message.block(&blocked));
             if let Some(message) = message {
                 self.dispatch(world, &message);
                 has_sent = true;

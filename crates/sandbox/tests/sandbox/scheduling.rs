@@ -68,6 +68,17 @@ async fn a_scheduled_message_leaves_although_nobody_asks() {
 }
 
 #[tokio::test]
+async fn a_scheduled_message_leaves_although_the_clock_jumps_past_its_days() {
+    let receiver = Receiver::start().await;
+    let sandbox = frozen(&receiver).await;
+    send(&sandbox, at("2026-03-01T12:10:00Z")).await;
+    sandbox.advance_clock(Duration::from_secs(40 * 24 * 60 * 60));
+    eventually(async || receiver.received().len() == 2).await;
+    let bodies = receiver.bodies();
+    assert_eq!((of_type(&bodies, "message.sent").len(), of_type(&bodies, "message.finalized").len()), (1, 1));
+}
+
+#[tokio::test]
 async fn only_times_between_five_minutes_and_five_days_are_taken() {
     let receiver = Receiver::start().await;
     let sandbox = frozen(&receiver).await;
