@@ -29,7 +29,8 @@ pub(crate) struct Profile {
     pub(crate) webhook_api_version: WebhookApiVersion,
     /// ISO country codes, or `*`. With none at all nothing can be sent (error 40331).
     pub(crate) whitelisted_destinations: Vec<String>,
-    /// How a sender is chosen for messages that name none; without it there is no pool (error 40321).
+    /// How a sender is chosen for messages that name none; without it, all numbers are equally likely. Where none of
+    /// them can send a message, it is refused (error 40321).
     pub(crate) number_pool_settings: Option<NumberPoolSettings>,
     /// The sender where a country wants a name.
     pub(crate) alpha_sender: Option<String>,

@@ -20,7 +20,7 @@ pub(crate) struct NumberPoolSettings {
 }
 
 impl NumberPoolSettings {
-    /// Reads the settings, or null for no pool.
+    /// Reads the settings, or null for none: all numbers are equally likely then.
     pub(super) fn read(value: &Value, pointer: &str) -> Result<Option<Self>, Refusal> {
         if value.is_null() {
             return Ok(None);
