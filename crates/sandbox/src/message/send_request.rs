@@ -16,7 +16,7 @@ use crate::message::{Coding, MessageMedia, number_plan, pool, schedule};
 use crate::refusal::Refusal;
 use crate::webhook::route::Route;
 use content::Content;
-use fields::{flag, given, optional_text, texts, url};
+use fields::{check_names, flag, given, optional_text, texts, url};
 use sender::Sender;
 
 pub(crate) use fields::json_object;
@@ -75,6 +75,7 @@ impl SendRequest {
         world: &mut World,
         account: &Account,
     ) -> Result<Self, Refusal> {
+        check_names(body)?;
         let to = recipients(endpoint, body)?;
         let mut sender = Sender::read(endpoint, body, world)?;
         let own_route =

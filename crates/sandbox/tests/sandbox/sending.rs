@@ -255,3 +255,40 @@ async fn two_receivers_with_a_profile_each_can_text_each_other() {
     let wrong = with("messaging_profile_id", json!(sandbox.messaging_profile_id_of(&number)));
     assert_eq!(send(&sandbox, wrong).await.refusal(), (400, "40305", "/from"));
 }
+
+#[tokio::test]
+async fn a_field_that_no_send_has_and_a_wrong_encoding_are_refused() {
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
+    for name in ["media_url", "webhookUrl", "bogus"] {
+        let refused = send(&sandbox, with(name, json!(null))).await;
+        assert_eq!(refused.refusal(), (400, "10015", format!("/{name}").as_str()));
+    }
+    let mut picture = with("encoding", json!("nonsense"));
+    picture["type"] = json!("MMS");
+    assert_eq!(send(&sandbox, picture).await.refusal(), (400, "10032", "/encoding"));
+    assert_eq!(send(&sandbox, with("encoding", json!(7))).await.refusal(), (400, "10020", "/encoding"));
+}
+
+#[tokio::test]
+async fn every_field_of_the_sdks_is_taken_by_every_kind_of_send() {
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
+    let mut body = message();
+    for (name, value) in [
+        ("auto_detect", json!(false)),
+        ("encoding", json!("auto")),
+        ("media_urls", json!([])),
+        ("messaging_profile_id", json!(sandbox.messaging_profile_id())),
+        ("send_at", json!(null)),
+        ("subject", json!("")),
+        ("tags", json!(["a"])),
+        ("type", json!("SMS")),
+        ("use_profile_webhooks", json!(true)),
+        ("webhook_failover_url", json!("")),
+        ("webhook_url", json!("")),
+    ] {
+        body[name] = value;
+    }
+    for path in ["/messages", "/messages/long_code"] {
+        assert_eq!(post_v2(&sandbox, path, body.clone()).await.status, 200, "{path}");
+    }
+}

@@ -45,16 +45,17 @@ impl Content {
         if shown.is_empty() && urls.is_empty() {
             return Err(Refusal::new("40316", "A message needs text or media.").at("/text"));
         }
+        let encoding = Encoding::read(body)?;
         let media: Vec<_> = urls.iter().map(|url| account.known_media(world, url)).collect();
         check_media(&media)?;
         if !is_mms {
-            return Self::sms(body, text, profile, account);
+            return Self::sms((body, encoding), text, profile, account);
         }
         match check_mms(to, sender_takes_media) {
             Err(_) if profile.mms_fall_back_to_sms && endpoint != Endpoint::Group => {
                 let lines = text.into_iter().filter(|text| !text.is_empty()).chain(urls);
                 let text = lines.collect::<Vec<_>>().join("\n");
-                Self::sms(body, Some(text), profile, account)
+                Self::sms((body, encoding), Some(text), profile, account)
             }
             checked => {
                 let coding = Coding::of(shown);
@@ -64,12 +65,12 @@ impl Content {
     }
 
     fn sms(
-        body: &Map<String, Value>,
+        (body, encoding): (&Map<String, Value>, Encoding),
         text: Option<String>,
         profile: &Profile,
         account: &Account,
     ) -> Result<Self, Refusal> {
-        let coding = coding(body, text.as_deref().unwrap_or_default(), profile.smart_encoding)?;
+        let coding = coding(encoding, text.as_deref().unwrap_or_default(), profile.smart_encoding)?;
         check_parts(body, coding.parts, account.host.config.carrier.recommended_parts)?;
         Ok(Self { text, media: Vec::new(), is_mms: false, coding })
     }
@@ -122,25 +123,42 @@ fn check_media(media: &[MessageMedia]) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// How a request wants its text encoded. An MMS may say so too, for the case that it falls back to SMS.
+#[derive(Clone, Copy)]
+enum Encoding {
+    Auto,
+    Gsm7,
+    Ucs2,
+}
+
+impl Encoding {
+    fn read(body: &Map<String, Value>) -> Result<Self, Refusal> {
+        match optional_text(body, "encoding")?.as_deref() {
+            None | Some("auto") => Ok(Self::Auto),
+            Some("gsm7") => Ok(Self::Gsm7),
+            Some("ucs2") => Ok(Self::Ucs2),
+            Some(_) => Err(Refusal::new("10032", "`encoding` is auto, gsm7 or ucs2.").at("/encoding")),
+        }
+    }
+}
+
 /// Encodes as the request says, or else as the profile does.
-fn coding(body: &Map<String, Value>, text: &str, is_smart_by_profile: bool) -> Result<Coding, Refusal> {
-    let encoding = optional_text(body, "encoding")?;
+fn coding(encoding: Encoding, text: &str, is_smart_by_profile: bool) -> Result<Coding, Refusal> {
     let smart = smart_encode(text);
     let is_smart = smart != text;
     let wrong = |code: &str, detail: String| Refusal::new(code, detail);
-    match encoding.as_deref() {
-        None | Some("auto") if !is_smart_by_profile => Ok(Coding::of(text)),
-        None | Some("auto" | "gsm7") if smart.is_empty() => {
+    match encoding {
+        Encoding::Ucs2 => Ok(Coding::from_segments(Segments::ucs2(text), false)),
+        Encoding::Auto if !is_smart_by_profile => Ok(Coding::of(text)),
+        _ if smart.is_empty() => {
             Err(wrong("40316", "Nothing is left of the text once it is encoded.".to_owned()).at("/text"))
         }
-        None | Some("auto") => Ok(Coding::from_segments(Segments::of(&smart), is_smart)),
-        Some("gsm7") => {
+        Encoding::Auto => Ok(Coding::from_segments(Segments::of(&smart), is_smart)),
+        Encoding::Gsm7 => {
             Segments::gsm7(&smart).map(|segments| Coding::from_segments(segments, is_smart)).map_err(
                 |misfit| wrong("10015", format!("The text cannot be sent as gsm7: {misfit}.")).at("/text"),
             )
         }
-        Some("ucs2") => Ok(Coding::from_segments(Segments::ucs2(text), false)),
-        Some(_) => Err(wrong("10032", "`encoding` is auto, gsm7 or ucs2.".to_owned()).at("/encoding")),
     }
 }
 

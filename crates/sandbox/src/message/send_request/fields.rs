@@ -15,6 +15,35 @@ pub(crate) fn json_object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
+/// What a request to send may have. The calls share one list, because the SDKs' types do not agree on which takes what.
+const KNOWN: [&str; 14] = [
+    "auto_detect",
+    "encoding",
+    "from",
+    "media_urls",
+    "messaging_profile_id",
+    "send_at",
+    "subject",
+    "tags",
+    "text",
+    "to",
+    "type",
+    "use_profile_webhooks",
+    "webhook_failover_url",
+    "webhook_url",
+];
+
+/// Refuses what no send has: a misspelt field would go unnoticed.
+pub(super) fn check_names(body: &Map<String, Value>) -> Result<(), Refusal> {
+    match body.keys().find(|name| !KNOWN.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            let detail = format!("`{name}` is no field of a message; those are {}.", KNOWN.join(", "));
+            Err(Refusal::new("10015", detail).at(&format!("/{name}")))
+        }
+    }
+}
+
 /// A field that is there and not null.
 pub(super) fn given<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     body.get(name).filter(|value| !value.is_null())
