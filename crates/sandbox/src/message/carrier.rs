@@ -180,6 +180,9 @@ impl Account {
         );
         let line_end = match fault {
             Some((outcome, code)) => LineEnd::Fails { outcome, code },
+            None if self.owns(to) && !is_reachable(world, to) => {
+                LineEnd::Fails { outcome: CarrierOutcome::DeliveryFailed, code: "40008".to_owned() }
+            }
             None if self.owns(to) => LineEnd::Delivered,
             None => config.carrier.line_of(to).map_or(LineEnd::Delivered, |line| line.end.clone()),
         };
@@ -195,6 +198,11 @@ impl Account {
         let error = error.filter(|code| !code.is_empty());
         Journey { sent_at, completed_at, final_status, error }
     }
+}
+
+/// A number of the account gets messages only while it is on a profile.
+fn is_reachable(world: &World, own: &str) -> bool {
+    own.parse().is_ok_and(|number| world.profile_of(&number).is_some())
 }
 
 /// An item of a message's own `errors`, for a copy that did not arrive.

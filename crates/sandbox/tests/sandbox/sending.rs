@@ -292,3 +292,21 @@ async fn every_field_of_the_sdks_is_taken_by_every_kind_of_send() {
         assert_eq!(post_v2(&sandbox, path, body.clone()).await.status, 200, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_message_to_an_own_number_without_a_profile_is_not_delivered() {
+    let receiver = Receiver::start().await;
+    let sandbox = sandbox_for(&receiver).await;
+    let path = format!("/phone_numbers/{OUR_SECOND}/messaging");
+    assert_eq!(patch_v2(&sandbox, &path, json!({"messaging_profile_id": ""})).await.status, 200);
+    let sent = send(&sandbox, with("to", json!(OUR_SECOND))).await;
+    assert_eq!(sent.status, 200);
+    idle(&sandbox).await;
+    let bodies = receiver.bodies();
+    assert!(of_type(&bodies, "message.received").is_empty());
+    let finalized = &of_type(&bodies, "message.finalized")[0]["data"]["payload"];
+    assert_eq!(
+        (&finalized["to"][0]["status"], &finalized["errors"][0]["code"]),
+        (&json!("delivery_failed"), &json!("40008"))
+    );
+}
