@@ -138,11 +138,12 @@ impl Account {
         self.wait_for(Duration::MAX, look).await
     }
 
-    /// Waits until no event is on its way, or only such as are not due yet, and tells how many still are.
+    /// Waits until no event is on its way and no message is between two statuses, or only such events as are not due
+    /// yet, and tells how many still are. Messages for later do not count.
     pub(crate) async fn wait_idle(&self, limit: Duration, due_only: bool) -> Result<(), usize> {
         let is_idle = |world: &World| match due_only {
             true => world.deliveries.is_settled(self.clock.now()),
-            false => world.deliveries.pending() == 0,
+            false => world.deliveries.pending() == 0 && !world.messages.is_moving(self.clock.now()),
         };
         let idle = self.wait_for(limit, |world| is_idle(world).then_some(())).await;
         idle.ok_or_else(|| self.read(|world| world.deliveries.pending()))

@@ -80,6 +80,13 @@ impl MessageLog {
         None
     }
 
+    /// Whether a message that has gone out is still to get another status.
+    pub(crate) fn is_moving(&self, now: Timestamp) -> bool {
+        let is_for_later = |message: &Message| message.send_at().is_some_and(|send_at| send_at > now);
+        let mut turning = self.turns.iter().filter_map(|(_, place)| self.messages.get(place));
+        turning.any(|message| !is_for_later(message))
+    }
+
     /// The next message that is to go out by now, however long ago its time was; each is given once.
     pub(crate) fn take_scheduled(&mut self, now: Timestamp) -> Option<Message> {
         loop {

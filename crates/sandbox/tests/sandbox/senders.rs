@@ -188,6 +188,8 @@ async fn a_spend_limit_is_told_once_and_refuses_until_midnight() {
         assert_eq!(send(&sandbox, body.clone()).await.status, 200, "the last one goes beyond the limit");
     }
     assert_eq!(send(&sandbox, body.clone()).await.refusal(), (429, "40333", "/messaging_profile_id"));
+    // The clock stands still, and the messages under way with it.
+    sandbox.advance_clock(Duration::from_secs(1));
     idle(&sandbox).await;
     let told = of_type(&receiver.bodies(), "messaging-profile.spend-limit-reached");
     assert_eq!(told.len(), 1);

@@ -310,3 +310,13 @@ async fn a_message_to_an_own_number_without_a_profile_is_not_delivered() {
         (&json!("delivery_failed"), &json!("40008"))
     );
 }
+
+#[tokio::test]
+async fn a_sandbox_without_webhooks_is_idle_only_when_its_messages_have_ended() {
+    let config = SandboxConfig { finalized_delay: Duration::from_millis(200), ..swift() };
+    let sandbox = Sandbox::start_with(config).await.unwrap();
+    let sent = send(&sandbox, message()).await;
+    idle(&sandbox).await;
+    let path = format!("/messages/{}", sent.body["data"]["id"].as_str().unwrap());
+    assert_eq!(get_v2(&sandbox, &path).await.body["data"]["to"][0]["status"], "delivered");
+}

@@ -1,5 +1,7 @@
 //! Telnyx's search for detail records, of which the sandbox has those of messages.
 
+use std::cmp::Ordering;
+
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -57,7 +59,7 @@ pub(crate) async fn list(Tenant(account): Tenant, mut query: Query) -> Answer {
             shown.filter(|record| conditions.iter().all(|condition| condition.holds(record))).collect();
         for (field, descending) in order.iter().rev() {
             found.sort_by(|one, two| {
-                let ascending = text(&one[field]).cmp(&text(&two[field]));
+                let ascending = compare(&text(&one[field]), &text(&two[field]));
                 if *descending { ascending.reverse() } else { ascending }
             });
         }
@@ -73,6 +75,25 @@ fn check_type(query: &mut Query) -> Result<(), Refusal> {
         None => Err(Refusal::new("10004", format!("The parameter `{NAME}` is required."))),
     }
     .map_err(|refusal| refusal.in_parameter(NAME))
+}
+
+/// Orders two values as numbers where both are numbers, and as texts otherwise.
+fn compare(one: &str, two: &str) -> Ordering {
+    match (decimal(one), decimal(two)) {
+        (Some(one), Some(two)) => one.cmp(&two),
+        _ => one.cmp(two),
+    }
+}
+
+/// What a number without a sign sorts by: how many digits it has before the point, these, and those behind it.
+fn decimal(text: &str) -> Option<(usize, &str, &str)> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_digits = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) {
+        return None;
+    }
+    let whole = whole.trim_start_matches('0');
+    Some((whole.len(), whole, fraction.trim_end_matches('0')))
 }
 
 /// How what a record says compares with what is wanted.
@@ -104,10 +125,10 @@ fn conditions(query: &mut Query) -> Result<Vec<Condition>, Refusal> {
             given.trim_start_matches('+').starts_with(wanted.trim_start_matches('+'))
         }),
         ("[ends_with]", |given, wanted| given.ends_with(wanted)),
-        ("[gte]", |given, wanted| given >= wanted),
-        ("[gt]", |given, wanted| given > wanted),
-        ("[lte]", |given, wanted| given <= wanted),
-        ("[lt]", |given, wanted| given < wanted),
+        ("[gte]", |given, wanted| compare(given, wanted).is_ge()),
+        ("[gt]", |given, wanted| compare(given, wanted).is_gt()),
+        ("[lte]", |given, wanted| compare(given, wanted).is_le()),
+        ("[lt]", |given, wanted| compare(given, wanted).is_lt()),
     ];
     let mut conditions = Vec::new();
     for field in FIELDS {
@@ -197,5 +218,14 @@ mod tests {
             assert_eq!(days(range, now).unwrap(), (day(from), day(to)), "{range}");
         }
         assert_eq!(days("always", now).unwrap_err().code(), "10032");
+    }
+
+    #[test]
+    fn numbers_sort_as_numbers_and_everything_else_as_text() {
+        let ascending = ["0.0070", "0.07", "1", "2.5", "10", "10.01"];
+        assert!(ascending.is_sorted_by(|one, two| compare(one, two).is_lt()));
+        assert_eq!(compare("0.0070", "0.007"), Ordering::Equal);
+        assert_eq!(compare("+15551234567", "+1666"), Ordering::Less);
+        assert_eq!(compare("10", "9a"), Ordering::Less);
     }
 }
