@@ -76,7 +76,9 @@ impl Arrows {
         let time = self.time(delivery.attempts.last().map_or(delivery.started_at, |last| last.finished_at));
         let how = match delivery.status {
             Status::NoUrl => "not sent: no webhook URL".to_owned(),
-            Status::Dropped => "not sent: a fault dropped it".to_owned(),
+            Status::Dropped => {
+                "not sent: a fault dropped it, or webhook version 1 has no form for it".to_owned()
+            }
             _ => match delivery.attempts.len() {
                 1 => "gave up after 1 attempt".to_owned(),
                 attempts => format!("gave up after {attempts} attempts"),

@@ -263,7 +263,7 @@ impl Tally {
             (self.delivered, "delivered"),
             (self.given_up, "given up"),
             (self.without_url, "without a webhook URL"),
-            (self.dropped, "dropped by a fault"),
+            (self.dropped, "dropped by a fault or for want of a form"),
             (self.events - ended.min(self.events), "still under way"),
             (self.hidden, "hidden by --events"),
             (self.missed, "gone from the sandbox's log before they could be shown"),

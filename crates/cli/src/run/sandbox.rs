@@ -151,7 +151,8 @@ fn local_url(sandbox: &Sandbox) -> String {
 pub(super) fn facts(sandbox: &Sandbox) -> String {
     let numbers: Vec<String> = sandbox.numbers().iter().map(ToString::to_string).collect();
     format!(
-        "Telnyx API   {}\nAPI key      {}\nPublic key   {}\nNumbers      {}",
+        "Phones       {}/\nTelnyx API   {}\nAPI key      {}\nPublic key   {}\nNumbers      {}",
+        sandbox.base_url(),
         sandbox.api_url(),
         sandbox.api_key(),
         sandbox.public_key().to_base64(),

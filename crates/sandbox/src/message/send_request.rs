@@ -8,7 +8,7 @@ use inlet_telnyx::{Address, PhoneNumber};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::account::profile::Profile;
+use crate::account::profile::{Profile, WebhookApiVersion};
 use crate::account::{Account, World};
 use crate::field::{missing, text};
 use crate::message::carrier::LineType;
@@ -154,6 +154,10 @@ fn check_destination(endpoint: Endpoint, number: &PhoneNumber, profile: &Profile
             "The messaging profile does not allow messages to '{number}'; see its whitelisted_destinations."
         );
         return Err(Refusal::new("40309", detail).at("/to"));
+    }
+    if endpoint == Endpoint::Group && profile.webhook_api_version == WebhookApiVersion::One {
+        let detail = "Group messages need webhook API version 2 on the messaging profile.";
+        return Err(Refusal::new("40301", detail).at("/from"));
     }
     if endpoint == Endpoint::Group && !number_plan::is_north_american(number.as_str()) {
         let detail = format!("Group messages go to North America only, so not to '{number}'.");

@@ -23,7 +23,7 @@ pub enum DeliveryStatus {
     Failed,
     /// Neither the request nor the profile names a URL.
     NoUrl,
-    /// A fault swallowed it.
+    /// A fault swallowed it, or webhook API version 1 has no form for it (a message to a group).
     Dropped,
 }
 

@@ -81,6 +81,8 @@ async fn version_1_has_five_seconds_and_no_form_for_groups() {
     let late = sandbox.inject(InboundText::new(PHONE, OURS, "Hi")).await.unwrap();
     let group = InboundText { cc: vec!["+15550000001".into()], ..InboundText::new(PHONE, OURS, "Hi") };
     let group = sandbox.inject(group).await.unwrap();
+    let body = json!({"from": OURS, "to": [PHONE, "+15550000001"], "text": "Hi"});
+    assert_eq!(post_v2(&sandbox, "/messages/group_mms", body).await.refusal(), (400, "40301", "/from"));
     idle(&sandbox).await;
     let error = sandbox.delivery(&late.event_id).unwrap().attempts[0].error.clone().unwrap();
     assert_eq!(error.title, "No answer within 30 ms");

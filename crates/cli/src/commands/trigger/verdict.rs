@@ -19,7 +19,7 @@ pub(super) fn not_taken(delivery: &Delivery, public_key: &str) -> Option<Failure
 fn not_sent(delivery: &Delivery) -> Failure {
     let why = match delivery.status {
         Status::NoUrl => "there is no webhook URL",
-        Status::Dropped => "a fault of the sandbox dropped it",
+        Status::Dropped => "a fault of the sandbox dropped it, or webhook version 1 has no form for it",
         _ => "the sandbox still holds it back",
     };
     let message = format!("event {} was not sent: {why}", escape(&delivery.event_id));
