@@ -20,3 +20,7 @@ soak ROUNDS="1000":
 load *ARGS:
     cargo build --release
     cargo run --release -p inlet-bench -- {{ARGS}}
+
+# How long the sandbox takes from its start until it answers: median and slowest of 20.
+start *ARGS:
+    ./scripts/measure-start {{ARGS}}

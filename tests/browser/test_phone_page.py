@@ -198,6 +198,8 @@ def test_another_account_has_its_own_phones_and_messages(page, sandbox):
     sandbox.control("POST", "/accounts", {"name": "two", "numbers": ["+15550002222"]})
     page.page.reload()
     first.select_option("two")
+    # The other account's own number: what is typed before it is there would go with the old phone.
+    expect(page.page.get_by_role("log", name="+15550002222")).to_be_visible()
     expect(page.page.locator(".message")).to_have_count(0)
     page.write("for the second")
     expect(page.phone().locator(".mine .bubble")).to_have_text("for the second")

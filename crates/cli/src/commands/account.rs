@@ -13,8 +13,8 @@ pub(super) struct Account {
     pub(super) api_url: String,
     /// Its numbers, the default one first.
     pub(super) numbers: Vec<String>,
-    /// Its default profile.
-    pub(super) messaging_profile_id: String,
+    /// Its default profile, unless all profiles were deleted.
+    pub(super) messaging_profile_id: Option<String>,
     /// Its organisation.
     pub(super) organization_id: String,
     /// The key that verifies its webhooks.

@@ -223,7 +223,7 @@ impl Way {
             Self::Print | Self::OwnKey(_) => fallback,
             Self::Sandbox { account, .. } => Belongings {
                 our_number: account.numbers.first().cloned().unwrap_or(fallback.our_number),
-                profile_id: account.messaging_profile_id.clone(),
+                profile_id: account.messaging_profile_id.clone().unwrap_or(fallback.profile_id),
                 organization_id: account.organization_id.clone(),
                 url: account.webhook_url.clone().unwrap_or(fallback.url),
             },

@@ -21,7 +21,8 @@ impl Account {
         self.change(|world| {
             self.check_queue(world)?;
             let profile_id = profile_of(world, &text.to)?;
-            let event_id = text.data_id.clone();
+            // An empty id would be a name that no path can give.
+            let event_id = text.data_id.clone().filter(|id| !id.is_empty());
             let message = self.inbound_message(world, text, profile_id, now);
             Ok(self.arrive(world, message, event_id))
         })
@@ -74,7 +75,7 @@ impl Account {
             tags: Vec::new(),
             webhook_url: profile.and_then(|profile| profile.webhook_url.clone()),
             webhook_failover_url: profile.and_then(|profile| profile.webhook_failover_url.clone()),
-            id: text.payload_id.unwrap_or_else(|| world.random.uuid("message")),
+            id: text.payload_id.filter(|id| !id.is_empty()).unwrap_or_else(|| world.random.uuid("message")),
             profile_id,
             received_at: now,
             keyword: None,

@@ -21,9 +21,13 @@ struct Follower {
 
 impl Follower {
     async fn start(sandbox: &Sandbox, last_seen: Option<u64>) -> Self {
+        Self::since(sandbox, last_seen.map(|id| id.to_string())).await
+    }
+
+    async fn since(sandbox: &Sandbox, last_seen: Option<String>) -> Self {
         let mut request = client().get(format!("{}/sandbox/v1/stream", sandbox.base_url()));
         if let Some(id) = last_seen {
-            request = request.header("last-event-id", id.to_string());
+            request = request.header("last-event-id", id);
         }
         let response = request.send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -148,4 +152,22 @@ async fn a_follower_that_does_not_read_holds_up_nobody() {
     idle(&sandbox).await;
     assert_eq!(receiver.received().len(), 2000);
     sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_follower_with_a_strange_id_is_told_to_fetch_anew() {
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
+    let mut follower = Follower::since(&sandbox, Some("garbage".to_owned())).await;
+    assert_eq!(follower.next().await.name, "reset");
+}
+
+#[tokio::test]
+async fn empty_ids_are_no_ids() {
+    let sandbox = Sandbox::start_with(swift()).await.unwrap();
+    let body = json!({"from": PHONE, "to": OURS, "text": "Hi", "data_id": "", "payload_id": ""});
+    let injected = post(&sandbox, "/texts", body).await.body;
+    assert_eq!(
+        (injected["id"].as_str().unwrap().len(), injected["event_id"].as_str().unwrap().len()),
+        (36, 36)
+    );
 }

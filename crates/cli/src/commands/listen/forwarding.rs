@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::super::account::Account;
 use crate::client::Client;
+use crate::exit::{Exit, Failure};
 
 /// Where the profile is to point, and where it pointed before.
 pub(super) struct Forwarding {
@@ -59,6 +60,11 @@ impl Forwarding {
 
 async fn point(client: &Client, account: &Account, url: Option<&str>) -> anyhow::Result<()> {
     let client = client.with_key(account.api_key.clone().into());
-    let path = ["v2", "messaging_profiles", &account.messaging_profile_id];
+    let none = || {
+        let remedy = "create one with `POST /v2/messaging_profiles`, or `POST /sandbox/v1/reset`";
+        Failure::new(Exit::Refused, "the account has no messaging profile to point at the URL", remedy)
+    };
+    let profile_id = account.messaging_profile_id.as_ref().ok_or_else(none)?;
+    let path = ["v2", "messaging_profiles", profile_id];
     client.patch(&path, &json!({ "webhook_url": url })).await
 }

@@ -33,7 +33,9 @@ pub(crate) async fn follow(
     JsonQuery(query): JsonQuery<StreamQuery>,
     headers: HeaderMap,
 ) -> Response {
-    let last_seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    // An id that is not ours is older than everything remembered: its follower has to fetch anew.
+    let last_seen =
+        headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().parse().unwrap_or(0));
     let sse = Sse::new(events(account, last_seen.or(query.after)));
     let mut response = sse.keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
