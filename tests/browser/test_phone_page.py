@@ -129,6 +129,13 @@ def test_a_phone_is_no_number_of_the_account_and_no_nonsense(page, sandbox):
     expect(page.page.get_by_role("button", name="New phone")).to_be_focused()
 
 
+def test_no_invented_number_is_one_whose_messages_fail_by_rule(page):
+    invented = page.page.evaluate(
+        "async () => { const { inventNumber } = await import('/ui/numbers.js'); return Array.from({ length: 500 }, () => inventNumber([])); }"
+    )
+    assert len(invented) == 500 and not [number for number in invented if "5550190" <= number[5:] <= "5550199"]
+
+
 def test_a_group_shows_on_each_phone_that_takes_part(page, sandbox, receiver):
     first, second = page.phone(page.number()), page.add_phone("+13125550188")
     first.get_by_role("button", name="New group").click()

@@ -15,6 +15,9 @@ export function world() {
     world.profileId = (await world.sandbox.control("GET", "/account")).messaging_profile_id;
   });
   beforeEach(async () => {
+    // What the test before has set going would arrive in this one. A test that leaves retries waiting does not: the
+    // reset takes those back.
+    await world.sandbox.control("POST", "/wait-idle", { timeout_ms: 5000, due_only: true });
     await world.sandbox.reset();
     world.receiver.clear();
   });
