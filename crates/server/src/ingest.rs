@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inlet_domain::{Clock, Entropy};
-use inlet_store::Store;
+use inlet_store::EventLog;
 use inlet_telnyx::{DEFAULT_TOLERANCE_SECONDS, PublicKey};
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
@@ -111,7 +111,12 @@ impl BoundIngest {
     }
 
     /// Begins to receive.
-    pub fn accept(self, store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Ingest {
+    pub fn accept(
+        self,
+        store: Arc<dyn EventLog>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Ingest {
         let Self { config, bound, status } = self;
         let limits = config.limits();
         let receiver = Receiver::new(config, Arc::clone(&store), clock, entropy, Arc::clone(&status));
@@ -145,7 +150,7 @@ impl Ingest {
     /// Binds the address and begins to receive.
     pub async fn start(
         config: IngestConfig,
-        store: Arc<dyn Store>,
+        store: Arc<dyn EventLog>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         metrics: &mut Registry,

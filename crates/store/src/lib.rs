@@ -1,6 +1,6 @@
 //! Where events, messages and jobs live: the contract, its SQLite form, and the archive of media.
 //!
-//! A new back end implements [`Store`] and passes `tests/store/conformance`, called with one line. A change of
+//! A new back end implements [`EventLog`] and [`Store`] and passes `tests/store/conformance`, called with one line. A change of
 //! the tables is a new file in `migrations/`; the README there has the rules.
 
 mod blobs;
@@ -12,6 +12,6 @@ pub use blobs::{BlobError, Blobs};
 pub use error::StoreError;
 pub use sqlite::{SqliteConfig, SqliteStore};
 pub use store::{
-    BulkAction, BulkResult, Claim, ClaimLane, DestinationSwitch, Happening, Progress, ReplyUsage, RouteBatch,
-    SendDecision, StatsRow, Store, StreamPosition,
+    BulkAction, BulkResult, Claim, ClaimLane, DestinationSwitch, EventLog, Happening, Progress, ReplyUsage,
+    RouteBatch, SendDecision, StatsRow, Store, StreamPosition,
 };

@@ -49,7 +49,7 @@ use self::readers::Readers;
 use self::writer::{Shared, Writer};
 use crate::error::StoreError;
 use crate::store::{
-    BulkAction, BulkResult, Claim, DestinationSwitch, Happening, Progress, ReplyUsage, RouteBatch,
+    BulkAction, BulkResult, Claim, DestinationSwitch, EventLog, Happening, Progress, ReplyUsage, RouteBatch,
     SendDecision, StatsRow, Store, StreamPosition,
 };
 
@@ -182,7 +182,7 @@ where
 }
 
 #[async_trait]
-impl Store for SqliteStore {
+impl EventLog for SqliteStore {
     async fn record_event(&self, event: NewEvent) -> Result<Recorded, StoreError> {
         let hash = ingest::hash_of(&event.id);
         let (answer, answered) = oneshot::channel();
@@ -194,12 +194,15 @@ impl Store for SqliteStore {
         self.write(move |connection| ingest::record_rejections(connection, &rejections)).await
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
-        self.shared.changes.subscribe()
-    }
-
     fn ready(&self) -> Result<(), StoreError> {
         self.shared.ready()
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
     }
 
     async fn route_events(

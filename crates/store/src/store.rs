@@ -163,19 +163,22 @@ pub struct ReplyUsage {
     pub opted_out: Option<bool>,
 }
 
-/// Everything Inlet keeps but the bytes of media.
+/// The ack path: all that whoever receives webhooks sees of a store.
 #[async_trait]
-pub trait Store: Send + Sync {
-    // --- ingest
-
+pub trait EventLog: Send + Sync {
     /// Stores an event once. Returns after a commit that was fsynced. Nothing but this is on the ack path.
     async fn record_event(&self, event: NewEvent) -> Result<Recorded, StoreError>;
     /// Keeps rejections; beyond the newest 1,000 they are dropped.
     async fn record_rejections(&self, rejections: Vec<NewRejection>) -> Result<(), StoreError>;
-    /// A counter that moves after every commit that left something to see or to do. A hint: polling is the truth.
-    fn changes(&self) -> watch::Receiver<u64>;
     /// Whether the last commit succeeded and the queue has room; otherwise why not.
     fn ready(&self) -> Result<(), StoreError>;
+}
+
+/// Everything Inlet keeps but the bytes of media.
+#[async_trait]
+pub trait Store: EventLog {
+    /// A counter that moves after every commit that left something to see or to do. A hint: polling is the truth.
+    fn changes(&self) -> watch::Receiver<u64>;
 
     // --- routing
 

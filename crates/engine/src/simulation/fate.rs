@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use inlet_domain::*;
 use inlet_store::{
-    BulkAction, BulkResult, Claim, DestinationSwitch, Happening, Progress, ReplyUsage, RouteBatch,
+    BulkAction, BulkResult, Claim, DestinationSwitch, EventLog, Happening, Progress, ReplyUsage, RouteBatch,
     SendDecision, SqliteStore, StatsRow, Store, StoreError, StreamPosition,
 };
 use tokio::sync::{Notify, watch};
@@ -153,6 +153,27 @@ pub(crate) struct MortalStore {
     pub(crate) fate: Arc<Fate>,
 }
 
+#[async_trait]
+impl EventLog for MortalStore {
+    async fn record_event(&self, event: NewEvent) -> Result<Recorded, StoreError> {
+        self.fate.step().await;
+        let result = self.inner.record_event(event).await;
+        self.fate.step().await;
+        result
+    }
+
+    async fn record_rejections(&self, rejections: Vec<NewRejection>) -> Result<(), StoreError> {
+        self.fate.step().await;
+        let result = self.inner.record_rejections(rejections).await;
+        self.fate.step().await;
+        result
+    }
+
+    fn ready(&self) -> Result<(), StoreError> {
+        self.inner.ready()
+    }
+}
+
 /// Writes pass through the fate's hands on both sides; reads have no effect.
 macro_rules! mortal {
     (
@@ -163,10 +184,6 @@ macro_rules! mortal {
         impl Store for MortalStore {
             fn changes(&self) -> watch::Receiver<u64> {
                 self.inner.changes()
-            }
-
-            fn ready(&self) -> Result<(), StoreError> {
-                self.inner.ready()
             }
 
             $(async fn $write(&self, $($arg: $type),*) -> Result<$value, StoreError> {
@@ -185,8 +202,6 @@ macro_rules! mortal {
 
 mortal! {
     writes {
-        fn record_event(event: NewEvent) -> Recorded;
-        fn record_rejections(rejections: Vec<NewRejection>) -> ();
         fn route_events(router: Arc<Router>, limit: u32, now: Timestamp) -> RouteBatch;
         fn claim_due(claim: Claim) -> Vec<ClaimedJob>;
         fn begin_send(job: JobId, fence: i64, now: Timestamp, lease_until: Timestamp, limits: Arc<GuardLimits>)

@@ -10,7 +10,7 @@ use inlet_domain::{
     ClaimedJob, Clock, Destination, Entropy, Format, GuardLimits, Lane, NewEvent, ReplyRule, RetrySchedule,
     Router, Source, Template,
 };
-use inlet_store::{Blobs, Claim, ClaimLane, SqliteConfig, SqliteStore, Store, StoreError};
+use inlet_store::{Blobs, Claim, ClaimLane, EventLog, SqliteConfig, SqliteStore, Store, StoreError};
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 use url::Url;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use inlet_domain::{Destination, JobFilter, JobKind, JobState, NewEvent, PageRequest, Source, Timestamp};
-use inlet_store::Store;
+use inlet_store::{EventLog, Store};
 
 use crate::stub::{Reaction, Stub};
 use crate::world::{Setup, World, destination, received, schedule};

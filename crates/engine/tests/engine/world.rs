@@ -11,7 +11,7 @@ use inlet_domain::{
     NewEvent, PageRequest, ReplyRule, RetrySchedule, Router, Source, Timestamp,
 };
 use inlet_engine::{Engine, EngineConfig, MediaConfig, SendConfig, TelnyxConfig};
-use inlet_store::{Blobs, SqliteConfig, SqliteStore, Store};
+use inlet_store::{Blobs, EventLog, SqliteConfig, SqliteStore, Store};
 use inlet_telnyx::SigningKey;
 use prometheus_client::registry::Registry;
 use secrecy::SecretString;

@@ -9,7 +9,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use inlet_domain::{Clock, Entropy, NewRejection, Recorded, RejectionCode, Source, Timestamp, intake};
-use inlet_store::Store;
+use inlet_store::EventLog;
 use inlet_telnyx::{SignatureError, SignatureHeaders, verify};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
@@ -27,7 +27,7 @@ const VERSION_PEEK: Duration = Duration::from_millis(50);
 
 pub(super) struct Receiver {
     config: IngestConfig,
-    store: Arc<dyn Store>,
+    store: Arc<dyn EventLog>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     status: Arc<IngestStatus>,
@@ -63,7 +63,7 @@ impl Handler for Receiver {
 impl Receiver {
     pub(super) fn new(
         config: IngestConfig,
-        store: Arc<dyn Store>,
+        store: Arc<dyn EventLog>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         status: Arc<IngestStatus>,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use inlet_domain::{NewRejection, Rejection};
-use inlet_store::Store;
+use inlet_store::EventLog;
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -103,7 +103,7 @@ fn unnumbered(new: &NewRejection) -> Rejection {
 }
 
 /// Flushes the ring until stopped, and once more then.
-pub(super) async fn keep(status: Arc<IngestStatus>, store: Arc<dyn Store>, stop: CancellationToken) {
+pub(super) async fn keep(status: Arc<IngestStatus>, store: Arc<dyn EventLog>, stop: CancellationToken) {
     let mut ticks = interval(FLUSH_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for flush_number in 0_u32.. {
@@ -120,7 +120,7 @@ pub(super) async fn keep(status: Arc<IngestStatus>, store: Arc<dyn Store>, stop:
 }
 
 /// Writes everything that waits now, for somebody who is about to read it in the store. False if that cannot be.
-pub(super) async fn flush_all(status: &IngestStatus, store: &dyn Store) -> bool {
+pub(super) async fn flush_all(status: &IngestStatus, store: &dyn EventLog) -> bool {
     let (_, end) = status.rejections.left();
     while status.rejections.left().0 < end {
         if !flush(status, store).await {
@@ -131,7 +131,7 @@ pub(super) async fn flush_all(status: &IngestStatus, store: &dyn Store) -> bool 
 }
 
 /// Writes the oldest rejections. If the store cannot take them they stay for the next time; false then.
-async fn flush(status: &IngestStatus, store: &dyn Store) -> bool {
+async fn flush(status: &IngestStatus, store: &dyn EventLog) -> bool {
     let _turn = status.rejections.turn.acquire().await.expect("it is never closed");
     let (oldest, mark) = status.rejections.oldest();
     let Some(newest) = oldest.last() else { return true };

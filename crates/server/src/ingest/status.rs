@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use inlet_domain::Rejection;
-use inlet_store::Store;
+use inlet_store::EventLog;
 use inlet_telnyx::PublicKey;
 
 use super::metrics::IngestMetrics;
@@ -37,7 +37,7 @@ impl IngestStatus {
     }
 
     /// Hands those rejections to the store, where they can be paged through. False if it cannot take them at present.
-    pub(crate) async fn flush_rejections(&self, store: &dyn Store) -> bool {
+    pub(crate) async fn flush_rejections(&self, store: &dyn EventLog) -> bool {
         rejections::flush_all(self, store).await
     }
 

@@ -1,7 +1,7 @@
 //! What the API shows.
 
 use inlet_domain::{NewRejection, RejectionCode};
-use inlet_store::Store;
+use inlet_store::EventLog;
 
 use crate::gateway::{Gateway, config, now, open_store};
 use crate::receiver::{World, request, signature};

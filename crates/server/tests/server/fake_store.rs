@@ -84,7 +84,7 @@ impl FakeStore {
 }
 
 #[async_trait]
-impl Store for FakeStore {
+impl EventLog for FakeStore {
     async fn record_event(&self, event: NewEvent) -> Result<Recorded, StoreError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let mood = self.mood.lock().unwrap().clone();
@@ -107,15 +107,18 @@ impl Store for FakeStore {
         Ok(())
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
-    }
-
     fn ready(&self) -> Result<(), StoreError> {
         match &*self.mood.lock().unwrap() {
             Mood::Fails(error) => Err(error.clone()),
             _ => Ok(()),
         }
+    }
+}
+
+#[async_trait]
+impl Store for FakeStore {
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     async fn route_events(&self, _: Arc<Router>, _: u32, _: Timestamp) -> Result<RouteBatch, StoreError> {

@@ -11,7 +11,7 @@ use inlet_domain::{
     Source, StoredMedia, Timestamp, intake,
 };
 use inlet_server::{Admin, AdminConfig, IngestStatus, KeyRing};
-use inlet_store::{Blobs, Claim, ClaimLane, SqliteConfig, SqliteStore, Store};
+use inlet_store::{Blobs, Claim, ClaimLane, EventLog, SqliteConfig, SqliteStore, Store};
 use prometheus_client::registry::Registry;
 use secrecy::SecretString;
 use tempfile::TempDir;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use inlet_domain::{Destination, Lane, NewEvent, Recorded, Source};
-use inlet_store::{SqliteConfig, SqliteStore, Store, StoreError};
+use inlet_store::{EventLog, SqliteConfig, SqliteStore, Store, StoreError};
 use rusqlite::Connection;
 
 use super::{config, open};

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use inlet_domain::{NewEvent, Source};
-use inlet_store::{SqliteConfig, SqliteStore, Store, StoreError};
+use inlet_store::{EventLog, SqliteConfig, SqliteStore, Store, StoreError};
 use rusqlite::Connection;
 
 use super::faults::SmallDisk;
