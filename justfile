@@ -19,7 +19,7 @@ soak ROUNDS="1000":
 # Acknowledged webhooks a second, latency and memory.
 load *ARGS:
     cargo build --release
-    cargo run --release -p inlet-bench -- {{ARGS}}
+    cargo run --release -p inlet-bench -- load {{ARGS}}
 
 # How long the sandbox takes from its start until it answers: median and slowest of 20.
 start *ARGS:

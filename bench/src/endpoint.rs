@@ -1,45 +1,89 @@
-//! A destination that takes everything at once and counts it.
+//! A destination on the driver's core: takes what comes, or delays, hangs, refuses, as told; and counts.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// A running destination.
+use crate::cores;
+
+/// A running destination; it ends with the process.
 pub(crate) struct Endpoint {
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    received: Arc<AtomicUsize>,
+    behaviour: Arc<Behaviour>,
+}
+
+struct Behaviour {
+    /// The answer's status.
+    status: AtomicU16,
+    delay_us: AtomicU64,
+    /// Requests are read and never answered.
+    hangs: AtomicBool,
+    received: AtomicUsize,
 }
 
 impl Endpoint {
-    /// Starts on a free port; it ends with the process.
-    pub(crate) async fn start() -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let (address, received) = (listener.local_addr()?, Arc::new(AtomicUsize::new(0)));
-        tokio::spawn(serve(listener, Arc::clone(&received)));
-        Ok(Self { address, received })
+    /// Starts on a free port, on a thread of its own that is bound to `core`; answers 200 at once until told otherwise.
+    pub(crate) fn start(core: usize) -> anyhow::Result<Self> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let behaviour = Arc::new(Behaviour {
+            status: AtomicU16::new(200),
+            delay_us: AtomicU64::new(0),
+            hangs: AtomicBool::new(false),
+            received: AtomicUsize::new(0),
+        });
+        let (runtime, told) =
+            (tokio::runtime::Builder::new_current_thread().enable_all().build()?, Arc::clone(&behaviour));
+        std::thread::Builder::new().name("endpoint".to_owned()).spawn(move || {
+            cores::pin(&[core])?;
+            runtime.block_on(async {
+                serve(TcpListener::from_std(listener)?, told).await;
+                anyhow::Ok(())
+            })
+        })?;
+        Ok(Self { address, behaviour })
     }
 
-    /// Requests taken so far.
+    /// Answers with this status from now on.
+    pub(crate) fn answer(&self, status: u16) {
+        self.behaviour.status.store(status, Ordering::Relaxed);
+    }
+
+    /// Waits so long before each answer from now on.
+    pub(crate) fn delay(&self, delay: Duration) {
+        let delay_us = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
+        self.behaviour.delay_us.store(delay_us, Ordering::Relaxed);
+    }
+
+    /// Answers nothing from now on, or answers again.
+    pub(crate) fn hang(&self, hangs: bool) {
+        self.behaviour.hangs.store(hangs, Ordering::Relaxed);
+    }
+
+    /// Requests read so far, answered or not.
     pub(crate) fn received(&self) -> usize {
-        self.received.load(Ordering::Relaxed)
+        self.behaviour.received.load(Ordering::Relaxed)
     }
 }
 
-async fn serve(listener: TcpListener, received: Arc<AtomicUsize>) {
+async fn serve(listener: TcpListener, behaviour: Arc<Behaviour>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let received = Arc::clone(&received);
+        let behaviour = Arc::clone(&behaviour);
+        let _ = stream.set_nodelay(true);
         tokio::spawn(async move {
-            let take = service_fn(move |request| take(request, Arc::clone(&received)));
+            let take = service_fn(move |request| take(request, Arc::clone(&behaviour)));
             // A gateway that goes away in the middle is not the endpoint's concern.
             let _ =
                 hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), take).await;
@@ -49,9 +93,19 @@ async fn serve(listener: TcpListener, received: Arc<AtomicUsize>) {
 
 async fn take(
     request: Request<Incoming>,
-    received: Arc<AtomicUsize>,
+    behaviour: Arc<Behaviour>,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
     let _ = request.into_body().collect().await;
-    received.fetch_add(1, Ordering::Relaxed);
-    Ok(Response::new(Empty::new()))
+    behaviour.received.fetch_add(1, Ordering::Relaxed);
+    if behaviour.hangs.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+    let delay_us = behaviour.delay_us.load(Ordering::Relaxed);
+    if delay_us > 0 {
+        tokio::time::sleep(Duration::from_micros(delay_us)).await;
+    }
+    let mut response = Response::new(Empty::new());
+    *response.status_mut() =
+        StatusCode::from_u16(behaviour.status.load(Ordering::Relaxed)).unwrap_or(StatusCode::OK);
+    Ok(response)
 }

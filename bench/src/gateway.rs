@@ -1,101 +1,138 @@
 //! The gateway under test: a real process in a folder of its own, ended when the run is over.
 
+use std::fmt::Write;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde_json::Value;
-use tokio::process::{Child, Command};
 
-use crate::Arguments;
+use crate::process::{Memory, Process};
+use crate::settings::Settings;
+use crate::{cores, events};
+
+/// What differs from the default configuration.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Configuration {
+    /// HTTP destinations by name.
+    pub(crate) destinations: Vec<(String, SocketAddr)>,
+    /// TOML that is appended, whole tables.
+    pub(crate) more: String,
+}
+
+impl Configuration {
+    /// One destination that gets every event.
+    pub(crate) fn delivering_to(address: SocketAddr) -> Self {
+        Self { destinations: vec![("bench".to_owned(), address)], more: String::new() }
+    }
+}
 
 /// A running gateway.
 pub(crate) struct Gateway {
-    process: Child,
-    /// Where webhooks go.
+    process: Process,
+    folder: PathBuf,
+    /// Where webhooks go, at [`events::PATH`].
     pub(crate) address: SocketAddr,
-    /// The path they go to.
-    pub(crate) path: String,
+    /// Where the API and the console are.
+    pub(crate) admin: SocketAddr,
+    /// From the start of the process until it said that it is ready.
+    pub(crate) ready_after: Duration,
 }
 
 impl Gateway {
-    /// Starts `inlet serve` on free ports and waits until it says that it is ready.
+    /// Starts `inlet serve` on free ports in this folder and waits until it says that it is ready. The folder may
+    /// hold a database already.
     pub(crate) async fn start(
-        arguments: &Arguments,
-        key: &str,
+        settings: &Settings,
         folder: &Path,
-        destination: Option<SocketAddr>,
+        configuration: &Configuration,
     ) -> anyhow::Result<Self> {
         fs::create_dir_all(folder)?;
-        fs::write(folder.join("inlet.toml"), configuration(key, folder, destination))?;
-        let ready = folder.join("ready.json");
-        let binary = fs::canonicalize(&arguments.inlet).with_context(|| {
-            format!("`{}` is missing; run `cargo build --release`", arguments.inlet.display())
-        })?;
-        let mut command = match arguments.server_core {
-            Some(core) => {
-                let mut pinned = Command::new("taskset");
-                pinned.args(["-c", &core.to_string()]).arg(binary);
-                pinned
-            }
-            None => Command::new(binary),
-        };
-        command.args(["serve", "--config", "inlet.toml", "--ready-file", "ready.json"]).current_dir(folder);
-        command
-            .stdout(std::process::Stdio::null())
-            .stderr(fs::File::create(folder.join("log"))?)
-            .kill_on_drop(true);
-        let mut process = command.spawn()?;
-        let addresses = wait_ready(&mut process, &ready).await?;
-        let webhooks = addresses["webhooks"].as_str().context("the ready file names the webhooks address")?;
-        let (address, path) =
-            webhooks.trim_start_matches("http://").split_once('/').context("an address has a path")?;
-        Ok(Self { process, address: address.parse()?, path: format!("/{path}") })
+        fs::write(folder.join("inlet.toml"), text(folder, configuration)?)?;
+        Self::again(settings, folder).await
     }
 
-    /// Resident memory in KiB: now, and at its highest.
-    pub(crate) fn memory(&self) -> anyhow::Result<(u64, u64)> {
-        let id = self.process.id().context("the gateway is running")?;
-        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-        let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name))?;
-            line.split_whitespace().nth(1)?.parse().ok()
-        };
-        Ok((field("VmRSS:").context("VmRSS")?, field("VmHWM:").context("VmHWM")?))
+    /// Starts it on a folder that has a configuration and a database already.
+    pub(crate) async fn again(settings: &Settings, folder: &Path) -> anyhow::Result<Self> {
+        let mut command = cores::pinned(&settings.inlet()?, &settings.server_core);
+        command.args(["serve", "--config", "inlet.toml", "--ready-file", "ready.json"]);
+        Self::from_command(command, folder).await
+    }
+
+    /// Starts any command that writes `ready.json` as `inlet serve` does.
+    pub(crate) async fn from_command(
+        command: tokio::process::Command,
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
+        let ready = folder.join("ready.json");
+        let _ = fs::remove_file(&ready);
+        let began = Instant::now();
+        let mut process = Process::start("inlet", command, folder)?;
+        let addresses = wait_ready(&mut process, &ready).await?;
+        let ready_after = began.elapsed();
+        let (webhooks, admin) = (addresses["webhooks"].as_str(), addresses["admin"].as_str());
+        let (address, path) = split(webhooks.context("the ready file names the webhooks address")?)?;
+        anyhow::ensure!(path == events::PATH, "the webhooks' path is `{path}`, not `{}`", events::PATH);
+        // A server without an admin listener names only one address.
+        let admin = admin.map_or(Ok((address, "")), split)?.0;
+        Ok(Self { process, folder: folder.to_owned(), address, admin, ready_after })
+    }
+
+    /// Resident memory.
+    pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
+        self.process.memory()
+    }
+
+    /// CPU time used so far.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        self.process.cpu()
+    }
+
+    /// Where its configuration, log and databases are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Ends it as an operator would, and waits.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        let id = self.process.id().context("the gateway is running")?.to_string();
-        anyhow::ensure!(Command::new("kill").args(["-TERM", &id]).status().await?.success(), "kill failed");
-        let status = tokio::time::timeout(Duration::from_secs(15), self.process.wait()).await??;
-        anyhow::ensure!(status.success(), "the gateway ended with {status}");
-        Ok(())
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.process.stop().await
+    }
+
+    /// Ends it as a crash would, and waits.
+    pub(crate) async fn kill(self) -> anyhow::Result<()> {
+        self.process.kill().await
     }
 }
 
-async fn wait_ready(process: &mut Child, ready: &Path) -> anyhow::Result<Value> {
-    let deadline = Instant::now() + Duration::from_secs(10);
+/// Address and path of `http://address/path`.
+fn split(url: &str) -> anyhow::Result<(SocketAddr, &str)> {
+    let rest = url.trim_start_matches("http://");
+    let (address, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    Ok((address.parse()?, path))
+}
+
+async fn wait_ready(process: &mut Process, ready: &Path) -> anyhow::Result<Value> {
+    let deadline = Instant::now() + Duration::from_secs(120);
     while Instant::now() < deadline {
         if let Ok(text) = fs::read(ready) {
             return Ok(serde_json::from_slice(&text)?);
         }
-        anyhow::ensure!(process.try_wait()?.is_none(), "the gateway ended at once; see `log` in its folder");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        process.check()?;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    anyhow::bail!("the gateway was not ready within 10 s")
+    anyhow::bail!("the gateway was not ready within 120 s")
 }
 
-fn configuration(key: &str, folder: &Path, destination: Option<SocketAddr>) -> String {
+fn text(folder: &Path, configuration: &Configuration) -> anyhow::Result<String> {
+    let (key, folder) = (events::public_key()?, folder.display());
     let mut text = format!(
         "[webhooks]\nlisten = \"127.0.0.1:0\"\npublic_keys = [\"{key}\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-         [store]\nurl = \"sqlite:{0}/inlet.db\"\n[media]\nurl = \"file:{0}/media\"\n",
-        folder.display()
+         [store]\nurl = \"sqlite:{folder}/inlet.db\"\n[media]\nurl = \"file:{folder}/media\"\n"
     );
-    if let Some(address) = destination {
-        text += &format!("[[destinations]]\nname = \"bench\"\nurl = \"http://{address}/\"\n");
+    for (name, address) in &configuration.destinations {
+        write!(text, "[[destinations]]\nname = \"{name}\"\nurl = \"http://{address}/\"\n")?;
     }
-    text
+    Ok(text + &configuration.more)
 }

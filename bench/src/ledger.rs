@@ -1,25 +1,28 @@
 //! The oracle: every acknowledged event is in the database once, byte for byte.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
+use serde::Serialize;
 
-use crate::events::Requests;
+use crate::events::{Requests, parse_id};
 use crate::load::Measured;
 
+/// Of each event of a set, whether it was acknowledged.
+pub(crate) struct Ledger(Vec<bool>);
+
 /// What the comparison found.
-#[derive(Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Checked {
     /// Events that were acknowledged at least once.
     pub(crate) acknowledged: usize,
-    /// Rows in the database.
+    /// Rows in the database, those of other sets included.
     pub(crate) stored: usize,
     /// Acknowledged and not stored.
     pub(crate) lost: usize,
-    /// Stored with other bytes.
+    /// Stored with other bytes, acknowledged or not.
     pub(crate) altered: usize,
-    /// Stored more than once.
+    /// Stored more than once, acknowledged or not.
     pub(crate) repeated: usize,
 }
 
@@ -30,30 +33,83 @@ impl Checked {
     }
 }
 
-/// Compares what was acknowledged with what the database file holds.
-pub(crate) fn check(database: &Path, requests: &Requests, measured: &Measured) -> anyhow::Result<Checked> {
-    let rows = read(database)?;
-    let mut checked = Checked { stored: rows.values().map(Vec::len).sum(), ..Checked::default() };
-    let mut acknowledged = vec![false; requests.events.len()];
-    measured.acknowledged.iter().for_each(|(event, _)| acknowledged[*event as usize] = true);
-    for (event, _) in requests.events.iter().zip(&acknowledged).filter(|(_, acknowledged)| **acknowledged) {
-        checked.acknowledged += 1;
-        match rows.get(&event.id).map(Vec::as_slice) {
-            None | Some([]) => checked.lost += 1,
-            Some([body]) => checked.altered += usize::from(body.as_slice() != event.body.as_ref()),
-            Some(_) => checked.repeated += 1,
-        }
+impl Ledger {
+    /// Nothing of this set is acknowledged.
+    pub(crate) fn of(requests: &Requests) -> Self {
+        Self(vec![false; requests.events.len()])
     }
-    Ok(checked)
+
+    /// Notes what a run has seen acknowledged.
+    pub(crate) fn note(&mut self, measured: &Measured) {
+        measured.samples.iter().for_each(|sample| self.0[sample.event as usize] = true);
+    }
+
+    /// Compares what was acknowledged with what the database file holds, row by row.
+    pub(crate) fn check(&self, requests: &Requests, database: &Path) -> anyhow::Result<Checked> {
+        let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let mut statement = connection.prepare("select id, body from events")?;
+        let mut rows = statement.query([])?;
+        let (by_id, mut copies) = (requests.by_id(), vec![0_u32; requests.events.len()]);
+        let mut checked = Checked::default();
+        while let Some(row) = rows.next()? {
+            checked.stored += 1;
+            let number = parse_id(row.get_ref(0)?.as_str()?).and_then(|id| by_id.get(&id));
+            let Some(number) = number.map(|number| *number as usize) else { continue };
+            copies[number] += 1;
+            checked.altered += usize::from(row.get_ref(1)?.as_blob()? != requests.events[number].body());
+        }
+        for (acknowledged, copies) in self.0.iter().zip(copies) {
+            checked.acknowledged += usize::from(*acknowledged);
+            checked.lost += usize::from(*acknowledged && copies == 0);
+            checked.repeated += usize::from(copies > 1);
+        }
+        Ok(checked)
+    }
 }
 
-fn read(database: &Path) -> anyhow::Result<HashMap<String, Vec<Vec<u8>>>> {
-    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let mut statement = connection.prepare("select id, body from events")?;
-    let mut rows: HashMap<String, Vec<Vec<u8>>> = HashMap::new();
-    for row in statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))? {
-        let (id, body) = row?;
-        rows.entry(id).or_default().push(body);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{Make, id_text};
+    use crate::load::Sample;
+
+    /// A database with these events of a set, after `change` has had its way.
+    fn checked(stored: &[usize], change: &str) -> Checked {
+        let requests = Requests::sign(Make::unique(4, 7)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("inlet.db");
+        let connection = Connection::open(&path).unwrap();
+        connection
+            .execute_batch("create table events (seq integer primary key, id text, body blob)")
+            .unwrap();
+        for number in stored {
+            let event = &requests.events[*number];
+            let row = (id_text(event.id), event.body());
+            connection.execute("insert into events (id, body) values (?, ?)", row).unwrap();
+        }
+        connection.execute_batch(change).unwrap();
+        let acknowledged = |event| Sample { event, due_ns: 0, latency_ns: 0 };
+        let measured = Measured { samples: vec![acknowledged(0), acknowledged(2)], ..Measured::default() };
+        let mut ledger = Ledger::of(&requests);
+        ledger.note(&measured);
+        ledger.check(&requests, &path).unwrap()
     }
-    Ok(rows)
+
+    #[test]
+    fn a_database_with_all_that_was_acknowledged_is_clean() {
+        let clean = checked(&[0, 1, 2], "");
+        assert_eq!(clean, Checked { acknowledged: 2, stored: 3, ..Checked::default() });
+        assert!(clean.is_clean(), "an event without its acknowledgement may be stored");
+    }
+
+    #[test]
+    fn loss_alteration_and_doubling_are_found() {
+        let found = checked(&[0, 1], "");
+        assert_eq!(found.lost, 1);
+        let found = checked(&[0, 1, 2], "update events set body = cast(body || x'0a' as blob) where seq = 3");
+        assert_eq!((found.lost, found.altered), (0, 1));
+        let found = checked(&[0, 2, 2], "");
+        assert_eq!((found.lost, found.altered, found.repeated), (0, 0, 1));
+        assert!(!found.is_clean());
+    }
 }

@@ -1,61 +1,51 @@
-//! Drives a real gateway with signed webhooks, measures, and checks every acknowledged id against the database.
+//! Drives real servers with signed webhooks, measures, and checks every acknowledged id against the database.
 
+#![expect(dead_code, reason = "the scenarios, which use all the pieces, come one by one")]
+
+mod cores;
 mod endpoint;
 mod events;
 mod gateway;
+mod goal;
 mod ledger;
 mod load;
+mod process;
 mod report;
+mod scenarios;
+mod settings;
+mod single;
 
-use std::path::PathBuf;
+use clap::{Parser, Subcommand};
 
-use clap::Parser;
+use crate::scenarios::Scenario;
+use crate::settings::Settings;
+use crate::single::Single;
 
-/// Sends signed, unique webhooks to a gateway it starts, and reports rate, latency and memory.
+/// Sends signed, unique webhooks to servers it starts, and reports rate, latency, memory and what was lost.
 #[derive(Parser)]
 struct Arguments {
-    /// The gateway's executable.
-    #[arg(long, default_value = "target/release/inlet")]
-    inlet: PathBuf,
-    /// Unique events, signed before the clock starts.
-    #[arg(long, default_value_t = 100_000)]
-    events: usize,
-    /// Keep-alive connections, one request in flight on each.
-    #[arg(long, default_value_t = 64)]
-    connections: usize,
-    /// Requests a second (open loop, latency from the scheduled time); without it as many as go (closed loop).
-    #[arg(long)]
-    rate: Option<f64>,
-    /// Share of requests that repeat an earlier event.
-    #[arg(long, default_value_t = 0.0)]
-    duplicates: f64,
-    /// Configure an HTTP destination that takes everything at once, so that the engine works during the load.
-    #[arg(long)]
-    deliver: bool,
-    /// Folder for the database; a temporary one otherwise.
-    #[arg(long)]
-    data: Option<PathBuf>,
-    /// Core the gateway is pinned to with `taskset`.
-    #[arg(long)]
-    server_core: Option<usize>,
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
-    let temporary = tempfile::tempdir()?;
-    let folder = arguments.data.clone().unwrap_or_else(|| temporary.path().to_owned());
+#[derive(Subcommand)]
+enum Command {
+    /// One run against one gateway.
+    Load(Single),
+    #[command(flatten)]
+    Scenario(Scenario),
+}
 
-    let requests = events::sign(arguments.events, arguments.duplicates)?;
-    let endpoint = endpoint::Endpoint::start().await?;
-    let destination = arguments.deliver.then_some(endpoint.address);
-    let gateway = gateway::Gateway::start(&arguments, &requests.public_key, &folder, destination).await?;
-    let measured = load::run(&gateway, &requests, arguments.connections, arguments.rate).await?;
-    let (memory, delivered) = (gateway.memory()?, endpoint.received());
-    gateway.stop().await?;
-    let checked = ledger::check(&folder.join("inlet.db"), &requests, &measured)?;
-
-    print!("{}", report::text(&measured, memory, delivered, &checked));
-    anyhow::ensure!(checked.is_clean(), "the ledger and the database disagree");
-    Ok(())
+fn main() -> anyhow::Result<()> {
+    let Arguments { settings, command } = Arguments::parse();
+    // Before the runtime has threads: they inherit the place.
+    cores::pin(&[settings.driver_core])?;
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(async {
+        match command {
+            Command::Load(single) => single::run(&settings, &single).await,
+            Command::Scenario(scenario) => scenarios::print(scenario, &settings).await,
+        }
+    })
 }
