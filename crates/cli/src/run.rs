@@ -4,6 +4,7 @@ pub(crate) mod dev;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
 
+mod background;
 mod failure;
 mod flags;
 mod gateway;

@@ -1,16 +1,21 @@
-//! The SQLite store: one writer thread with group commit, readers of their own.
+//! The SQLite store: two files with one writer thread each, both with group commit, and readers of their own.
 //!
-//! Limits: one gateway per database (a file lock), a local file system that honours fsync, one writer. Settings are read
-//! back when the database is opened: WAL, `synchronous=FULL`, SQLite 3.51.3 or newer.
+//! The event log (`inlet-events.db`) is only appended to, before a webhook is acknowledged. The main database (`inlet.db`)
+//! holds what is made of events; its writer, and every reader, has the log attached for reading. So work never holds up
+//! an acknowledgement (`docs/decisions/0003`).
+//!
+//! Limits: one gateway per database (a file lock), a local file system that honours fsync. Settings are read back when the
+//! files are opened: WAL, `synchronous=FULL`, SQLite 3.51.3 or newer.
 
 mod by_hand;
 mod check;
 mod claims;
 mod counts;
+mod database;
+mod event_log;
 mod events;
 mod failure;
 mod filters;
-mod ingest;
 mod jobs;
 mod lists;
 mod messages;
@@ -21,11 +26,13 @@ mod outcomes;
 mod plans;
 mod queue;
 mod readers;
+mod rejections;
 mod replays;
 mod routing;
 mod rows;
 mod sends;
 mod settings;
+mod shared;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -40,13 +47,16 @@ use inlet_domain::{
     PageRequest, Recorded, Rejection, Replay, ReplayId, Router, SendKey, SendRequest, StoredMedia, Timestamp,
 };
 use rusqlite::Connection;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-use self::failure::{Failure, Trouble};
-use self::open::{OpenError, Opened};
-use self::queue::EventTask;
+use self::database::Database;
+use self::event_log::{Checkpointer, Dedupe, EventLogWriter, EventTask, newest_seq};
+use self::failure::Failure;
+use self::migrate::MAIN;
+use self::open::{OpenError, Opened, event_log_path};
 use self::readers::Readers;
-use self::writer::{Shared, Writer};
+use self::shared::Shared;
+use self::writer::Writer;
 use crate::error::StoreError;
 use crate::store::{
     BulkAction, BulkResult, Claim, DestinationSwitch, EventLog, Happening, Progress, ReplyUsage, RouteBatch,
@@ -67,6 +77,8 @@ pub struct SqliteConfig {
     pub queue: usize,
     /// Connections for reading.
     pub readers: usize,
+    /// Called first in each thread that is not on the ack path; lowers its priority, perhaps.
+    pub background_thread: fn(),
     /// What to do when durability is in doubt.
     pub on_fatal: OnFatal,
 }
@@ -75,8 +87,8 @@ pub struct SqliteConfig {
 pub struct SqliteStore {
     shared: Arc<Shared>,
     readers: Readers,
-    /// The writer thread; taken by whoever closes the store.
-    writer: Mutex<Option<JoinHandle<()>>>,
+    /// The writer threads; taken by whoever closes the store.
+    writers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl SqliteStore {
@@ -90,14 +102,13 @@ impl SqliteStore {
         .await
     }
 
-    /// Commits what waits, checkpoints, ends the writer. Everything after it is refused.
+    /// Commits what waits, checkpoints, ends the writers. Everything after it is refused.
     pub async fn close(&self) {
         self.shared.close();
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            // An error is a panic of the writer, which has been printed already.
-            let _ = tokio::task::spawn_blocking(move || writer.join()).await;
-        }
+        let writers = std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
+        // An error is a panic of a writer, which has been printed already.
+        let join_all = || writers.into_iter().for_each(|writer| drop(writer.join()));
+        let _ = tokio::task::spawn_blocking(join_all).await;
         self.readers.close();
     }
 
@@ -125,7 +136,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
-        self.shared.queue.run(work).await
+        self.shared.operations.run(work).await
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -140,7 +151,7 @@ impl SqliteStore {
     }
 }
 
-/// Lets the writer finish what waits and end by itself; the lock on the database goes with it.
+/// Lets the writers finish what waits and end by themselves; the lock on the database goes with them.
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.shared.close();
@@ -148,28 +159,46 @@ impl Drop for SqliteStore {
 }
 
 fn open_now(config: SqliteConfig) -> Result<SqliteStore, OpenError> {
-    let Opened { connection, lock } = open::open(&config.path, config.migrate)?;
-    let shared = Shared::new(config.queue);
-    let readers = Readers::open(&config.path, config.readers, Arc::clone(&shared))?;
-    let writer = Writer::new(connection, Arc::clone(&shared), &config.path, lock, config.on_fatal)
-        .map_err(|Trouble { reason, .. }| Failure::Store(StoreError::Unavailable { reason }))?;
-    let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());
-    let thread = thread.map_err(|source| OpenError::File { path: config.path, source })?;
-    Ok(SqliteStore { shared, readers, writer: Mutex::new(Some(thread)) })
+    let SqliteConfig { path, migrate, queue, readers, background_thread, on_fatal } = config;
+    let Opened { main, log, lock } = open::open(&path, migrate)?;
+    let (shared, lock, log_path) = (Shared::new(queue, on_fatal), Arc::new(lock), event_log_path(&path));
+    let readers = Readers::open(&path, readers, Arc::clone(&shared))?;
+    let main = Database::new(main, &path, Arc::clone(&shared.main_health), Arc::clone(&lock))?;
+    let writer = Writer::new(main, Arc::clone(&shared));
+    let dedupe = Dedupe::load(&log, &log_path, Arc::clone(&shared), background_thread)?;
+    let next_seq = newest_seq(&log)? + 1;
+    let log = Database::new(log, &log_path, Arc::clone(&shared.log_health), lock)?;
+    let checkpointer = Checkpointer::start(&log_path, Arc::clone(&shared))?;
+    let log_writer = EventLogWriter::new(log, Arc::clone(&shared), dedupe, checkpointer, next_seq);
+    let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+        thread.map_err(|source| OpenError::File { path: path.clone(), source })
+    };
+    let writers = vec![
+        spawn("store-events", Box::new(move || log_writer.run()))?,
+        spawn(
+            "store-writer",
+            Box::new(move || {
+                background_thread();
+                writer.run();
+            }),
+        )?,
+    ];
+    Ok(SqliteStore { shared, readers, writers: Mutex::new(writers) })
 }
 
 fn schema_version_now(path: &Path) -> Result<(i64, i64), OpenError> {
     if !path.exists() {
         return Err(OpenError::Missing);
     }
-    Ok((migrate::version(&open::open_reader(path)?)?, open::known_version()))
+    Ok((migrate::version(&open::open_reader(path)?)?, MAIN.version()))
 }
 
 fn migrate_now(path: &Path) -> Result<i64, OpenError> {
     if !path.exists() {
         return Err(OpenError::Missing);
     }
-    Ok(migrate::version(&open::open(path, true)?.connection)?)
+    Ok(migrate::version(&open::open(path, true)?.main)?)
 }
 
 async fn blocking<T, F>(work: F) -> Result<T, StoreError>
@@ -184,14 +213,13 @@ where
 #[async_trait]
 impl EventLog for SqliteStore {
     async fn record_event(&self, event: NewEvent) -> Result<Recorded, StoreError> {
-        let hash = ingest::hash_of(&event.id);
-        let (answer, answered) = oneshot::channel();
-        self.shared.queue.push_event(EventTask { event, hash, answer })?;
+        let (task, answered) = EventTask::new(event);
+        self.shared.events.push(task)?;
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
     async fn record_rejections(&self, rejections: Vec<NewRejection>) -> Result<(), StoreError> {
-        self.write(move |connection| ingest::record_rejections(connection, &rejections)).await
+        self.write(move |connection| rejections::record_rejections(connection, &rejections)).await
     }
 
     fn ready(&self) -> Result<(), StoreError> {
@@ -362,13 +390,13 @@ impl Store for SqliteStore {
     }
 
     async fn event(&self, id: &str) -> Result<Option<Event>, StoreError> {
-        let id = id.to_owned();
-        self.read(move |connection| events::event(connection, &id)).await
+        let (recent, id) = (self.shared.recent.candidates(id), id.to_owned());
+        self.read(move |connection| events::event(connection, &recent, &id)).await
     }
 
     async fn event_body(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let id = id.to_owned();
-        self.read(move |connection| events::event_body(connection, &id)).await
+        let (recent, id) = (self.shared.recent.candidates(id), id.to_owned());
+        self.read(move |connection| events::event_body(connection, &recent, &id)).await
     }
 
     async fn messages(&self, filter: MessageFilter, page: PageRequest) -> Result<Page<Message>, StoreError> {

@@ -45,6 +45,7 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
         migrate: true,
         queue: 1,
         readers: 1,
+        background_thread: || {},
         on_fatal: Arc::new(end_at_once),
     };
     let store = SqliteStore::open(sqlite).await.map_err(of_store)?;

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 use reqwest::Url;
 use tracing::{error, info, warn};
 
+use super::background::{Background, give_way};
 use super::failure::{of_blobs, of_engine, of_listener, of_store};
 use super::keys::{key_ring, signing_key, with_secrets};
 use super::wiring::Wiring;
@@ -37,6 +38,8 @@ pub(super) struct Gateway {
     engine: Engine,
     admin: Admin,
     webhooks_url: Url,
+    /// Where the engine runs; dropped after it.
+    _background: Background,
 }
 
 impl Gateway {
@@ -57,15 +60,19 @@ impl Gateway {
             Ingest::bind(wiring.ingest(), &mut metrics).map_err(|error| of_listener("webhooks", error))?;
         let webhooks_url = url_of(ingest.local_addr(), &wiring.config.webhooks.path);
         let engine_config = wiring.engine(destinations, signing_key, webhooks_url.clone());
-        let engine = Engine::start(
-            engine_config,
-            Arc::clone(&store),
-            blobs.clone(),
-            Arc::clone(&clock),
-            Arc::clone(&entropy),
-            &mut metrics,
-        )
-        .map_err(of_engine)?;
+        let background = Background::start()?;
+        let engine = {
+            let _in_background = background.enter();
+            Engine::start(
+                engine_config,
+                Arc::clone(&store),
+                blobs.clone(),
+                Arc::clone(&clock),
+                Arc::clone(&entropy),
+                &mut metrics,
+            )
+            .map_err(of_engine)?
+        };
         let admin = Admin::start(
             wiring.admin(keys),
             Arc::clone(&store),
@@ -85,7 +92,7 @@ impl Gateway {
             }
         };
         let ingest = ingest.accept(store, clock, entropy);
-        Ok(Self { store: sqlite, ingest, engine, admin, webhooks_url })
+        Ok(Self { store: sqlite, ingest, engine, admin, webhooks_url, _background: background })
     }
 
     /// Where webhooks come in.
@@ -117,6 +124,7 @@ async fn open_store(path: &Path, clock: &dyn Clock) -> anyhow::Result<Arc<Sqlite
         migrate: true,
         queue: QUEUE,
         readers: READERS,
+        background_thread: give_way,
         on_fatal: Arc::new(end_at_once),
     };
     let store = SqliteStore::open(config).await.map_err(of_store)?;

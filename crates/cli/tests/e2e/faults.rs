@@ -38,6 +38,10 @@ impl Scene {
         self.data().join("inlet.db")
     }
 
+    fn event_log(&self) -> std::path::PathBuf {
+        self.data().join("inlet-events.db")
+    }
+
     async fn serve(&self) -> Gateway {
         Gateway::start(self.folder.path(), "serve", &[]).await
     }
@@ -68,8 +72,8 @@ impl Scene {
     }
 }
 
-fn stored(database: &Path) -> Vec<String> {
-    let connection = Connection::open(database).unwrap();
+fn stored(event_log: &Path) -> Vec<String> {
+    let connection = Connection::open(event_log).unwrap();
     let mut statement = connection.prepare("select id from events").unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
@@ -97,7 +101,7 @@ async fn full_disk_is_answered_503_and_heals_without_a_restart() {
     std::fs::remove_file(filler).unwrap();
     until("recovery", || async { (scene.send(&gateway, refused).await.0 == 200).then_some(()) }).await;
     assert!(gateway.stop().await.success());
-    let ids = stored(&scene.database());
+    let ids = stored(&scene.event_log());
     for number in (1..refused).chain([refused]) {
         assert!(ids.contains(&inbound(number).0), "event {number} was acknowledged and is not stored");
     }
@@ -132,7 +136,7 @@ async fn locked_database_is_answered_503_and_heals_when_it_is_released() {
     let scene = Scene::new();
     let gateway = scene.serve().await;
     assert_eq!(scene.send(&gateway, 1).await.0, 200);
-    let other = Connection::open(scene.database()).unwrap();
+    let other = Connection::open(scene.event_log()).unwrap();
     other.execute_batch("begin immediate").unwrap();
 
     let (status, took) = scene.send(&gateway, 2).await;
@@ -141,7 +145,7 @@ async fn locked_database_is_answered_503_and_heals_when_it_is_released() {
     other.execute_batch("rollback").unwrap();
     until("recovery", || async { (scene.send(&gateway, 2).await.0 == 200).then_some(()) }).await;
     assert!(gateway.stop().await.success());
-    let ids = stored(&scene.database());
+    let ids = stored(&scene.event_log());
     assert_eq!(ids.iter().filter(|id| **id == inbound(2).0).count(), 1);
 }
 
@@ -150,11 +154,24 @@ async fn deleted_database_ends_the_process_instead_of_a_false_200() {
     let scene = Scene::new();
     let mut gateway = scene.serve().await;
     assert_eq!(scene.send(&gateway, 1).await.0, 200);
-    std::fs::remove_file(scene.database()).unwrap();
+    std::fs::remove_file(scene.event_log()).unwrap();
     let (status, _) = scene.send(&gateway, 2).await;
     assert_ne!(status, 200);
     assert!(!gateway.ended().await.success());
-    assert!(gateway.log().contains("inlet.db"), "{}", gateway.log());
+    assert!(gateway.log().contains("inlet-events.db"), "{}", gateway.log());
+}
+
+#[tokio::test]
+async fn deleted_main_database_ends_the_process_and_keeps_what_was_acknowledged() {
+    let scene = Scene::new();
+    let mut gateway = scene.serve().await;
+    std::fs::remove_file(scene.database()).unwrap();
+    // Its event is to be routed, which the deleted file cannot take.
+    assert_eq!(scene.send(&gateway, 1).await.0, 200);
+    assert!(!gateway.ended().await.success());
+    assert_eq!(stored(&scene.event_log()), [inbound(1).0]);
+    let (code, said) = scene.serve_fails();
+    assert!(code > 1 && said.contains("handed on and answered again"), "exit code {code}: {said}");
 }
 
 #[tokio::test]
@@ -231,6 +248,6 @@ async fn failed_fsync_ends_the_process_and_answers_nobody() {
     assert!(gateway.log().contains("did not keep"), "{}", gateway.log());
     let gateway = scene.serve().await;
     assert!(gateway.stop().await.success());
-    let ids = stored(&scene.database());
+    let ids = stored(&scene.event_log());
     assert!(acknowledged.len() < 999 && acknowledged.iter().all(|id| ids.contains(id)));
 }

@@ -111,7 +111,7 @@ async fn finish(
         patience -= 1;
     }
     assert!(gateway.stop().await.success());
-    compare_store(&folder.join("inlet-data/inlet.db"), sender, report);
+    compare_store(&folder.join("inlet-data/inlet-events.db"), sender, report);
     compare_deliveries(&folder.join("inlet-data/inlet.db"), endpoint, report);
     compare_replies(telnyx, report);
 }

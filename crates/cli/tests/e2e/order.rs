@@ -45,8 +45,8 @@ async fn every_200_follows_the_fdatasync_of_its_event() {
 #[test]
 fn an_answer_before_the_sync_is_noticed() {
     let request = "recvfrom(9<TCP:[1]>, \"POST /webhooks ... id-1 ...\", 8192, 0, NULL, NULL) = 60";
-    let write = "pwrite64(7</d/inlet.db-wal>, \"...id-1...\", 4096, 0) = 4096";
-    let sync = "fdatasync(7</d/inlet.db-wal>) = 0";
+    let write = "pwrite64(7</d/inlet-events.db-wal>, \"...id-1...\", 4096, 0) = 4096";
+    let sync = "fdatasync(7</d/inlet-events.db-wal>) = 0";
     let answer = "writev(9<TCP:[1]>, [{iov_base=\"HTTP/1.1 200 OK\\r\\n\", iov_len=17}], 1) = 17";
     let early = |lines: [&str; 4]| {
         let trace = lines.map(|line| format!("100 {line}")).join("\n");
@@ -133,7 +133,7 @@ struct Call {
 
 impl Call {
     fn is_wal(&self) -> bool {
-        self.descriptor.contains("inlet.db-wal")
+        self.descriptor.contains("inlet-events.db-wal")
     }
 
     fn is_socket(&self) -> bool {

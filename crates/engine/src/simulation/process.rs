@@ -180,6 +180,7 @@ async fn open(folder: &Path) -> SqliteStore {
         migrate: true,
         queue: 1_000,
         readers: 1,
+        background_thread: || {},
         on_fatal: Arc::new(|reason| panic!("{reason}")),
     };
     // The writer of the life before lets go of the lock a moment after its store was dropped.

@@ -282,6 +282,7 @@ pub async fn open(folder: &TempDir) -> Arc<SqliteStore> {
         migrate: true,
         queue: 100_000,
         readers: 2,
+        background_thread: || {},
         on_fatal: Arc::new(|reason| panic!("{reason}")),
     };
     Arc::new(SqliteStore::open(config).await.unwrap())

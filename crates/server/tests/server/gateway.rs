@@ -38,6 +38,7 @@ pub async fn open_store(folder: &TempDir) -> Arc<SqliteStore> {
         migrate: true,
         queue: 100,
         readers: 2,
+        background_thread: || {},
         on_fatal: Arc::new(|reason| panic!("{reason}")),
     };
     Arc::new(SqliteStore::open(config).await.unwrap())

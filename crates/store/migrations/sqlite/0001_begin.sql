@@ -1,22 +1,6 @@
--- Events, what is read out of them, the work they cause, and what became of it.
+-- What is read out of events, the work they cause, and what became of it. The events themselves are in a file of their own
+-- (`sqlite-events`), which every connection of this database has attached for reading.
 -- Times are microseconds since the Unix epoch. Text never holds U+0000.
-
--- --- ingest: the only tables written before a webhook is acknowledged
-
-create table events (
-    seq integer primary key,        -- position in commit order; given by the writer, without gaps
-    id text not null,               -- Telnyx's id or its stand-in; unique by `seen`
-    source text not null,
-    received_at integer not null,
-    body blob not null              -- the exact bytes; never parsed by SQL
-) strict;
-
--- The dedupe, and the tombstone that outlives the event.
-create table seen (
-    hash blob primary key,          -- first 16 bytes of the SHA-256 of the id
-    seq integer not null,
-    duplicates integer not null default 0
-) strict, without rowid;
 
 create table rejections (
     id integer primary key autoincrement,

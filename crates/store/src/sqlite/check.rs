@@ -5,18 +5,23 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::event_log::newest_seq;
 use super::failure::Failure;
-use super::migrate::version;
-use super::open::{OpenError, known_version, lock_path, open_reader};
-use super::rows::{first, value, values};
+use super::migrate::{MAIN, version};
+use super::open::{OpenError, event_log_path, lock_path, open_reader};
+use super::routing::routed_seq;
+use super::rows::{value, values};
 
 /// Everything that is wrong, a sentence each; empty when all is well.
 pub(super) fn check(path: &Path) -> Result<Vec<String>, OpenError> {
     if !path.exists() {
         return Err(OpenError::Missing);
     }
+    if !event_log_path(path).exists() {
+        return Ok(vec![format!("its event log `{}` is missing", event_log_path(path).display())]);
+    }
     let connection = open_reader(path)?;
-    let (found, known) = (version(&connection)?, known_version());
+    let (found, known) = (version(&connection)?, MAIN.version());
     if found > known {
         return Err(OpenError::Newer { found, known });
     }
@@ -51,9 +56,9 @@ fn sqlite_checks(connection: &Connection) -> Result<Vec<String>, Failure> {
 /// What must hold, each as a query for the rows that break it.
 const INVARIANTS: &[(&str, &str)] = &[
     (
-        "events without an entry in `seen`, so that a repeat would be stored again",
-        "select (select count(*) from events) - \
-         (select count(*) from seen cross join events on events.seq = seen.seq)",
+        "events whose hash is not kept, so that a repeat would be stored again",
+        "select count(*) from events where not exists (select 1 from fresh where fresh.seq = events.seq) \
+         and seq not in (select seq from seen)",
     ),
     (
         "routed events without facts",
@@ -111,7 +116,7 @@ pub(super) fn invariants(connection: &Connection) -> Result<Vec<String>, Failure
 }
 
 fn cursor_ahead(connection: &Connection) -> Result<Option<String>, Failure> {
-    let sql = "select routed_seq from routing where routed_seq > (select coalesce(max(seq), 0) from seen)";
-    let ahead = first(connection, sql, [], |row| Ok(row.get::<_, i64>(0)?))?;
+    let newest = newest_seq(connection)?;
+    let ahead = Some(routed_seq(connection)?).filter(|routed| *routed > newest);
     Ok(ahead.map(|seq| format!("the routing cursor stands at {seq}, beyond the last event")))
 }

@@ -5,14 +5,14 @@ use inlet_domain::{
 };
 use rusqlite::{Connection, Row, params};
 
+use super::event_log::find;
 use super::failure::Failure;
 use super::filters::{event_conditions, rows_wanted};
-use super::ingest::hash_of;
 use super::jobs::{self};
 use super::messages;
 use super::outcomes;
 use super::routing::{decode_stored, routed_seq};
-use super::rows::{all, clean, first, value};
+use super::rows::{all, first, value};
 use crate::store::{Happening, StreamPosition};
 
 // Events not yet routed that one page looks at; more of them make the page shorter, never wrong.
@@ -104,7 +104,7 @@ fn decode(connection: &Connection, row: &Row<'_>) -> Result<Event, Failure> {
     let routed: Option<i64> = row.get("facts_seq")?;
     let facts = if routed.is_some() { decode_facts(row)? } else { ReadEvent::read(&stored).facts };
     Ok(Event {
-        duplicates: duplicates(connection, &stored)?,
+        duplicates: duplicates(connection, stored.seq)?,
         size_bytes: row.get("size_bytes")?,
         id: stored.id,
         seq: stored.seq,
@@ -131,29 +131,23 @@ fn decode_facts(row: &Row<'_>) -> Result<EventFacts, Failure> {
     })
 }
 
-fn duplicates(connection: &Connection, stored: &StoredEvent) -> Result<i64, Failure> {
-    let hash = hash_of(&stored.id);
-    let sql = "select duplicates from seen where hash in (?1, ?2) and seq = ?3";
-    let values = params![&hash[..16], &hash[16..], stored.seq.0];
-    Ok(first(connection, sql, values, |row| Ok(row.get(0)?))?.unwrap_or_default())
+fn duplicates(connection: &Connection, seq: EventSeq) -> Result<i64, Failure> {
+    let sql = "select count from duplicates where seq = ?1";
+    Ok(first(connection, sql, [seq.0], |row| Ok(row.get(0)?))?.unwrap_or_default())
 }
 
-/// The position of the event with this id.
-fn seq_of(connection: &Connection, id: &str) -> Result<Option<i64>, Failure> {
-    let hash = hash_of(id);
-    let sql = "select events.seq from seen join events on events.seq = seen.seq \
-        where hash in (?1, ?2) and events.id = ?3";
-    first(connection, sql, params![&hash[..16], &hash[16..], clean(id)], |row| Ok(row.get(0)?))
-}
-
-/// One event.
-pub(super) fn event(connection: &Connection, id: &str) -> Result<Option<Event>, Failure> {
-    seq_of(connection, id)?.map(|seq| by_seq(connection, seq)).transpose()
+/// One event. `recent` are the candidates in memory.
+pub(super) fn event(connection: &Connection, recent: &[i64], id: &str) -> Result<Option<Event>, Failure> {
+    find(connection, recent, id)?.map(|seq| by_seq(connection, seq)).transpose()
 }
 
 /// One event's exact bytes.
-pub(super) fn event_body(connection: &Connection, id: &str) -> Result<Option<Vec<u8>>, Failure> {
-    let Some(seq) = seq_of(connection, id)? else { return Ok(None) };
+pub(super) fn event_body(
+    connection: &Connection,
+    recent: &[i64],
+    id: &str,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(seq) = find(connection, recent, id)? else { return Ok(None) };
     first(connection, "select body from events where seq = ?1", [seq], |row| Ok(row.get(0)?))
 }
 

@@ -1,24 +1,31 @@
-//! Opens the database: folder, lock, file, version checks, settings read back, migrations.
+//! Opens the database, which is two files: folder, lock, version checks, settings read back, migrations, and whether the
+//! two belong together.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::database::wal_path;
+use super::event_log::newest_seq;
 use super::failure::Failure;
-use super::migrate::{APPLICATION_ID, MIGRATIONS, MigrateError, migrate, version};
-use super::writer::wal_path;
+use super::migrate::{EVENT_LOG, MAIN, MigrateError, Schema, migrate, version};
+use super::routing::routed_seq;
 use crate::error::StoreError;
+
+/// The pages of the event log.
+pub(super) const EVENT_PAGE_BYTES: i32 = EVENT_LOG.page_bytes;
 
 // 3.7.0 to 3.51.2 can corrupt a WAL database when two connections write or checkpoint at one instant
 // (sqlite.org/wal.html#walresetbug).
 const OLDEST_SQLITE: i32 = 3_051_003;
 // A foreign lock shorter than this is waited for; longer ones are answered with 503.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(200);
-// 16 MiB for the writer, so that the upper pages of `seen` stay in memory.
+// 16 MiB for each writer, so that the upper pages of its indexes stay in memory.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
 // The first bytes of a database, and where `user_version` stands in them, 4 bytes, big-endian (fileformat2.html).
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -48,6 +55,21 @@ pub(super) enum OpenError {
     Setting { pragma: &'static str, found: String, wanted: &'static str },
     #[error("there is no database; `inlet serve` creates it")]
     Missing,
+    #[error(
+        "`{}` is missing, and {routed_seq} events of it have been handed on; restore it from the backup that this \
+         database is of, or move this database away to begin anew", path.display()
+    )]
+    LogMissing { path: PathBuf, routed_seq: i64 },
+    #[error(
+        "it is missing, and `{}` beside it holds {events} events; restore both from one backup: without this file all \
+         of them would be handed on and answered again. Or move the other away to begin anew", log.display()
+    )]
+    MainMissing { log: PathBuf, events: i64 },
+    #[error(
+        "`{}` ends at event {newest_seq}, but {routed_seq} events have been handed on; the two are not of one \
+         backup: restore both from the same", path.display()
+    )]
+    LogBehind { path: PathBuf, newest_seq: i64, routed_seq: i64 },
     #[error(transparent)]
     Migrate(#[from] MigrateError),
     #[error("{0}")]
@@ -69,65 +91,150 @@ impl OpenError {
     }
 }
 
-/// The newest schema this binary knows.
-pub(super) fn known_version() -> i64 {
-    i64::try_from(MIGRATIONS.len()).expect("there are few migrations")
-}
-
 /// An open database and the lock that keeps a second gateway out.
 pub(super) struct Opened {
-    pub(super) connection: Connection,
+    /// Writes the main database, and reads the event log.
+    pub(super) main: Connection,
+    /// Writes the event log.
+    pub(super) log: Connection,
     pub(super) lock: File,
 }
 
-/// Opens the database for the writer; creates it where there is none.
+/// Opens both files for their writers; creates them where there are none.
 pub(super) fn open(path: &Path, may_migrate: bool) -> Result<Opened, OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(OpenError::OldSqlite { found: rusqlite::version() });
     }
     make_folder(path)?;
-    let traces = traces_of_another(path);
+    let (traces, log_path) = (traces_of_another(path), event_log_path(path));
     let lock = take_lock(path)?;
-    refuse_unknown(path)?;
+    refuse_unknown(path, &MAIN)?;
+    refuse_unknown(&log_path, &EVENT_LOG)?;
+    refuse_half(path, &log_path)?;
     make_file(path, traces.as_deref())?;
-    let mut connection = connect(path)?;
-    settle_schema(&mut connection, path, may_migrate)?;
-    Ok(Opened { connection, lock })
+    let main = open_file(path, &MAIN, may_migrate)?;
+    refuse_missing_log(&main, &log_path)?;
+    make_file(&log_path, None)?;
+    let log = open_file(&log_path, &EVENT_LOG, may_migrate)?;
+    refuse_older_log(&main, &log, &log_path)?;
+    attach_event_log(&main, path)?;
+    Ok(Opened { main, log, lock })
 }
 
-fn settle_schema(connection: &mut Connection, path: &Path, may_migrate: bool) -> Result<(), OpenError> {
-    let (found, known) = (version(connection)?, known_version());
+/// The event log of a database: `inlet-events.db` beside `inlet.db`.
+pub(super) fn event_log_path(path: &Path) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push("-events");
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+fn open_file(path: &Path, schema: &Schema, may_migrate: bool) -> Result<Connection, OpenError> {
+    let mut connection = connect(path)?;
+    let (found, known) = (version(&connection)?, schema.version());
     if found > known {
         return Err(OpenError::Newer { found, known });
     }
-    refuse_foreign(connection)?;
-    apply_settings(connection)?;
+    refuse_foreign(&connection, schema)?;
+    apply_settings(&connection, schema)?;
     if found > 0 && found < known && !may_migrate {
         return Err(OpenError::Older { found, known });
     }
-    Ok(migrate(connection, path, MIGRATIONS)?)
+    migrate(&mut connection, path, schema)?;
+    Ok(connection)
 }
 
-/// Opens a connection that can only read.
+// Without its main database, an event log would be routed again from its first event: every text answered once more.
+fn refuse_half(path: &Path, log_path: &Path) -> Result<(), OpenError> {
+    if header(path).is_some() || header(log_path).is_none() {
+        return Ok(());
+    }
+    match newest_seq(&connect_reader(log_path)?)? {
+        0 => Ok(()),
+        events => Err(OpenError::MainMissing { log: log_path.to_owned(), events }),
+    }
+}
+
+fn refuse_missing_log(main: &Connection, log_path: &Path) -> Result<(), OpenError> {
+    match routed_seq(main)? {
+        routed_seq if routed_seq > 0 && header(log_path).is_none() => {
+            Err(OpenError::LogMissing { path: log_path.to_owned(), routed_seq })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_older_log(main: &Connection, log: &Connection, log_path: &Path) -> Result<(), OpenError> {
+    let (routed_seq, newest_seq) = (routed_seq(main)?, newest_seq(log)?);
+    if routed_seq <= newest_seq {
+        return Ok(());
+    }
+    Err(OpenError::LogBehind { path: log_path.to_owned(), newest_seq, routed_seq })
+}
+
+/// Opens a connection that can only read, both files.
 pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = connect_reader(path)?;
+    attach_event_log(&connection, path)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// Opens a connection that can only read the event log, given its own path.
+pub(super) fn open_log_reader(log_path: &Path) -> Result<Connection, OpenError> {
+    let connection = connect_reader(log_path)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn connect_reader(path: &Path) -> Result<Connection, OpenError> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(absolute(path)?, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(128);
-    connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
 }
 
-fn connect(path: &Path) -> Result<Connection, OpenError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+/// Opens a connection that can write.
+pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(absolute(path)?, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(256);
     Ok(connection)
 }
 
-fn apply_settings(connection: &Connection) -> Result<(), OpenError> {
+// An absolute path does not begin with `file:`, which SQLite would take for the beginning of a URI.
+fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
+    std::path::absolute(path).map_err(|source| OpenError::File { path: path.to_owned(), source })
+}
+
+/// Lets statements on a connection of the main database read the tables of the event log. `mode=ro` keeps its
+/// transactions from locking the log for writing.
+fn attach_event_log(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let uri = read_only_uri(&absolute(&event_log_path(path))?);
+    connection.execute("attach database ?1 as event_log", [uri])?;
+    Ok(())
+}
+
+fn read_only_uri(path: &Path) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(byte);
+    let bytes = path.as_os_str().as_bytes().iter();
+    let path: String = bytes
+        .map(|byte| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    format!("file:{path}?mode=ro")
+}
+
+fn apply_settings(connection: &Connection, schema: &Schema) -> Result<(), OpenError> {
+    // Heeded only while the file is empty.
+    connection.pragma_update(None, "page_size", schema.page_bytes)?;
     let mode =
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
     expect_setting("journal_mode", mode, "wal")?;
@@ -186,12 +293,12 @@ fn take_lock(path: &Path) -> Result<File, OpenError> {
 
 // Read from the bytes of the file, so that a database of a newer version, or a file that is no database, is not even
 // opened. An empty file is a new database.
-fn refuse_unknown(path: &Path) -> Result<(), OpenError> {
+fn refuse_unknown(path: &Path, schema: &Schema) -> Result<(), OpenError> {
     let Some(header) = header(path) else { return Ok(()) };
     if !header.starts_with(MAGIC) {
         return Err(OpenError::NotADatabase);
     }
-    let (before, known) = (USER_VERSION_OFFSET, known_version());
+    let (before, known) = (USER_VERSION_OFFSET, schema.version());
     let bytes = header[before..before + 4].try_into().expect("four bytes were asked for");
     let found = i64::from(i32::from_be_bytes(bytes));
     if found > known { Err(OpenError::Newer { found, known }) } else { Ok(()) }
@@ -203,10 +310,10 @@ fn header(path: &Path) -> Option<[u8; HEADER_BYTES]> {
     (found > 0).then_some(header)
 }
 
-fn refuse_foreign(connection: &Connection) -> Result<(), OpenError> {
+fn refuse_foreign(connection: &Connection, schema: &Schema) -> Result<(), OpenError> {
     let id: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
-    if id == APPLICATION_ID || (id == 0 && tables == 0) { Ok(()) } else { Err(OpenError::Foreign) }
+    if id == schema.application_id || (id == 0 && tables == 0) { Ok(()) } else { Err(OpenError::Foreign) }
 }
 
 /// What shows that there was a database here before, where there is none now.

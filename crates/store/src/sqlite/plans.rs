@@ -2,12 +2,17 @@
 
 use rusqlite::Connection;
 
-use super::migrate::MIGRATIONS;
+use super::migrate::{EVENT_LOG, MAIN};
 
 /// An empty database with the newest schema.
 pub(super) fn database() -> Connection {
     let database = Connection::open_in_memory().unwrap();
-    for migration in MIGRATIONS {
+    database.execute_batch("attach database ':memory:' as event_log").unwrap();
+    for migration in EVENT_LOG.migrations {
+        let migration = migration.replace("create table ", "create table event_log.");
+        database.execute_batch(&migration.replace("insert into ", "insert into event_log.")).unwrap();
+    }
+    for migration in MAIN.migrations {
         database.execute_batch(migration).unwrap();
     }
     database

@@ -1,37 +1,143 @@
-//! What waits for the writer: events first, then operations, both bounded.
+//! What waits for a writer thread, bounded; and operations, the work of one of them.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use inlet_domain::{NewEvent, Recorded};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::failure::{Failure, Severity, Trouble};
 use crate::error::StoreError;
 
-// The engine has at most a few operations in flight; beyond this something is stuck.
-const OPERATIONS: usize = 1_024;
-
-// 256 of the largest webhooks there are, or very many usual ones. As much again may be with the writer.
-const EVENT_BYTES: usize = 256 * 1024 * 1024;
-
-/// An event and whoever waits for its commit.
-pub(super) struct EventTask {
-    pub(super) event: NewEvent,
-    /// SHA-256 of the id, computed by the caller so that the writer does not.
-    pub(super) hash: [u8; 32],
-    pub(super) answer: oneshot::Sender<Result<Recorded, StoreError>>,
+/// How much may wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) count: usize,
+    pub(super) bytes: usize,
 }
 
-/// One piece of work inside the writer's transaction, and whoever waits for its commit.
+/// What can wait in a [`Queue`].
+pub(super) trait Waiting {
+    /// What it holds in memory, as far as it can be large.
+    fn size_bytes(&self) -> usize;
+}
+
+struct Line<T> {
+    items: VecDeque<T>,
+    /// Of the items.
+    bytes: usize,
+    closing: bool,
+}
+
+/// Why the writer woke up.
+pub(super) enum Wake {
+    /// Something waits.
+    Work,
+    /// Nothing came in time.
+    Idle,
+    /// Nothing waits and nothing more will come.
+    Closed,
+}
+
+/// The queue. The lock is held for a push or a pop only, never across I/O.
+pub(super) struct Queue<T> {
+    line: Mutex<Line<T>>,
+    arrived: Condvar,
+    limits: Limits,
+}
+
+impl<T: Waiting> Queue<T> {
+    pub(super) fn new(limits: Limits) -> Self {
+        let line = Line { items: VecDeque::new(), bytes: 0, closing: false };
+        Self { line: Mutex::new(line), arrived: Condvar::new(), limits }
+    }
+
+    /// Queues an item, or refuses at once.
+    pub(super) fn push(&self, item: T) -> Result<(), StoreError> {
+        let mut line = self.line();
+        if line.closing {
+            return Err(StoreError::Closed);
+        }
+        let bytes = line.bytes + item.size_bytes();
+        if line.items.len() >= self.limits.count || bytes > self.limits.bytes {
+            return Err(StoreError::Busy);
+        }
+        line.bytes = bytes;
+        line.items.push_back(item);
+        // A writer that works looks again before it waits.
+        let is_first = line.items.len() == 1;
+        drop(line);
+        if is_first {
+            self.arrived.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Whether nine tenths of the room are taken.
+    pub(super) fn is_nearly_full(&self) -> bool {
+        let (line, most) = (self.line(), |limit: usize| limit - limit / 10);
+        line.items.len() >= most(self.limits.count) || line.bytes >= most(self.limits.bytes)
+    }
+
+    /// Refuses everything from now on; what waits is still done.
+    pub(super) fn close(&self) {
+        self.line().closing = true;
+        self.arrived.notify_all();
+    }
+
+    /// Waits for work, at most `patience`.
+    pub(super) fn wait(&self, patience: Option<Duration>) -> Wake {
+        let deadline = patience.map(|patience| Instant::now() + patience);
+        let mut line = self.line();
+        loop {
+            if !line.items.is_empty() {
+                return Wake::Work;
+            }
+            if line.closing {
+                return Wake::Closed;
+            }
+            line = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => self.arrived.wait(line).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => return Wake::Idle,
+                Some(left) => self.arrived.wait_timeout(line, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+    }
+
+    /// Takes up to `limit` items.
+    pub(super) fn take(&self, limit: usize) -> Vec<T> {
+        let mut line = self.line();
+        let taken = line.items.len().min(limit);
+        let taken: Vec<T> = line.items.drain(..taken).collect();
+        line.bytes -= taken.iter().map(T::size_bytes).sum::<usize>();
+        taken
+    }
+
+    /// Takes the next item.
+    pub(super) fn pop(&self) -> Option<T> {
+        self.take(1).pop()
+    }
+
+    // A panic while the lock is held cannot leave the queue half changed, so a poisoned lock is used on.
+    fn line(&self) -> MutexGuard<'_, Line<T>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One piece of work inside a transaction of the main database, and whoever waits for its commit.
 pub(super) trait Operation: Send {
     /// Does the work. An error of severity `Row` or `Operation` is kept for the answer and returned for the rollback.
     fn run(&mut self, connection: &Connection) -> Result<(), Trouble>;
     /// Tells the caller what became of it.
     fn answer(self: Box<Self>, round: Result<(), StoreError>);
+}
+
+impl Waiting for Box<dyn Operation> {
+    fn size_bytes(&self) -> usize {
+        0
+    }
 }
 
 struct Work<T, F> {
@@ -67,60 +173,7 @@ where
     }
 }
 
-impl EventTask {
-    fn size_bytes(&self) -> usize {
-        self.event.id.len() + self.event.body.len()
-    }
-}
-
-#[derive(Default)]
-struct Waiting {
-    events: VecDeque<EventTask>,
-    /// Of the events that wait.
-    event_bytes: usize,
-    operations: VecDeque<Box<dyn Operation>>,
-    closing: bool,
-}
-
-/// Why the writer woke up.
-pub(super) enum Wake {
-    /// Something waits.
-    Work,
-    /// Nothing came in time.
-    Idle,
-    /// Nothing waits and nothing more will come.
-    Closed,
-}
-
-/// The queue. The lock is held for a push or a pop only, never across I/O.
-pub(super) struct Queue {
-    waiting: Mutex<Waiting>,
-    arrived: Condvar,
-    event_limit: usize,
-}
-
-impl Queue {
-    pub(super) fn new(event_limit: usize) -> Self {
-        Self { waiting: Mutex::default(), arrived: Condvar::new(), event_limit: event_limit.max(1) }
-    }
-
-    /// Queues an event, or refuses at once.
-    pub(super) fn push_event(&self, task: EventTask) -> Result<(), StoreError> {
-        let mut waiting = self.lock();
-        if waiting.closing {
-            return Err(StoreError::Closed);
-        }
-        let bytes = waiting.event_bytes + task.size_bytes();
-        if waiting.events.len() >= self.event_limit || bytes > EVENT_BYTES {
-            return Err(StoreError::Busy);
-        }
-        waiting.event_bytes = bytes;
-        waiting.events.push_back(task);
-        drop(waiting);
-        self.arrived.notify_one();
-        Ok(())
-    }
-
+impl Queue<Box<dyn Operation>> {
     /// Queues an operation and waits for its commit.
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
     where
@@ -130,72 +183,6 @@ impl Queue {
         let (answer, answered) = oneshot::channel();
         self.push(Box::new(Work { work: Some(work), result: None, answer }))?;
         answered.await.unwrap_or(Err(StoreError::Closed))
-    }
-
-    fn push(&self, operation: Box<dyn Operation>) -> Result<(), StoreError> {
-        let mut waiting = self.lock();
-        if waiting.closing {
-            return Err(StoreError::Closed);
-        }
-        if waiting.operations.len() >= OPERATIONS {
-            return Err(StoreError::Busy);
-        }
-        waiting.operations.push_back(operation);
-        drop(waiting);
-        self.arrived.notify_one();
-        Ok(())
-    }
-
-    /// Whether nine tenths of the room for events are taken.
-    pub(super) fn is_nearly_full(&self) -> bool {
-        let waiting = self.lock();
-        waiting.events.len() * 10 >= self.event_limit * 9 || waiting.event_bytes >= EVENT_BYTES / 10 * 9
-    }
-
-    /// Refuses everything from now on; what waits is still done.
-    pub(super) fn close(&self) {
-        self.lock().closing = true;
-        self.arrived.notify_all();
-    }
-
-    /// Waits for work, at most `patience`.
-    pub(super) fn wait(&self, patience: Option<Duration>) -> Wake {
-        let deadline = patience.map(|patience| Instant::now() + patience);
-        let mut waiting = self.lock();
-        loop {
-            if !waiting.events.is_empty() || !waiting.operations.is_empty() {
-                return Wake::Work;
-            }
-            if waiting.closing {
-                return Wake::Closed;
-            }
-            waiting = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner),
-                Some(Duration::ZERO) => return Wake::Idle,
-                Some(left) => {
-                    self.arrived.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-    }
-
-    /// Takes up to `limit` events.
-    pub(super) fn take_events(&self, limit: usize) -> Vec<EventTask> {
-        let mut waiting = self.lock();
-        let taken = waiting.events.len().min(limit);
-        let taken: Vec<EventTask> = waiting.events.drain(..taken).collect();
-        waiting.event_bytes -= taken.iter().map(EventTask::size_bytes).sum::<usize>();
-        taken
-    }
-
-    /// Takes the next operation.
-    pub(super) fn take_operation(&self) -> Option<Box<dyn Operation>> {
-        self.lock().operations.pop_front()
-    }
-
-    // A panic while the lock is held cannot leave the queues half changed, so a poisoned lock is used on.
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::failure::{Failure, Severity};
 use super::open::{OpenError, open_reader};
-use super::writer::Shared;
+use super::shared::Shared;
 use crate::error::StoreError;
 
 /// The pool.

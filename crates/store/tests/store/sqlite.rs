@@ -19,6 +19,7 @@ pub fn config(path: &Path) -> SqliteConfig {
         migrate: true,
         queue: 20_000,
         readers: 2,
+        background_thread: || {},
         on_fatal: Arc::new(|reason| panic!("fatal: {reason}")),
     }
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use inlet_domain::{NewEvent, Source};
 use inlet_store::{EventLog, SqliteConfig, SqliteStore, Store, StoreError};
 use rusqlite::Connection;
 
-use super::faults::SmallDisk;
+use super::faults::{SmallDisk, event_log};
 use super::{config, open};
-use crate::conformance::world::at;
+use crate::conformance::world::{World, at};
 
 /// Every file of a folder and its bytes.
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -116,6 +117,75 @@ async fn the_log_of_a_missing_database_is_kept_aside() {
     fs::write(path.with_extension("db-wal"), "perhaps events").unwrap();
     make(&path).await;
     assert_eq!(fs::read(path.with_extension("db-wal.orphan")).unwrap(), b"perhaps events");
+}
+
+/// Routes everything.
+async fn route(path: &Path) {
+    let store = Arc::new(open(path).await.unwrap());
+    let world = World::new(Arc::clone(&store) as _, ());
+    world.route().await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_main_database_without_its_event_log_is_refused_once_events_were_handed_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    make(&path).await;
+    route(&path).await;
+    fs::rename(event_log(&path), folder.path().join("elsewhere")).unwrap();
+    let found = SqliteStore::check(&path).await.unwrap();
+    assert!(found[0].contains("inlet-events.db` is missing"), "{found:?}");
+    let reason = reason(open(&path).await);
+    assert!(reason.contains("inlet-events.db` is missing, and 1 events"), "{reason}");
+    fs::rename(folder.path().join("elsewhere"), event_log(&path)).unwrap();
+    assert!(open(&path).await.unwrap().event("e-1").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn an_event_log_without_its_main_database_is_refused_and_not_handed_on_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    make(&path).await;
+    fs::remove_file(&path).unwrap();
+    let reason = reason(open(&path).await);
+    assert!(reason.contains("holds 1 events") && reason.contains("from one backup"), "{reason}");
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn an_event_log_older_than_its_main_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    make(&path).await;
+    route(&path).await;
+    fs::remove_file(event_log(&path)).unwrap();
+    let other = folder.path().join("other/inlet.db");
+    open(&other).await.unwrap().close().await;
+    fs::copy(event_log(&other), event_log(&path)).unwrap();
+    let reason = reason(open(&path).await);
+    assert!(reason.contains("ends at event 0, but 1 events"), "{reason}");
+}
+
+#[tokio::test]
+async fn the_two_files_cannot_be_exchanged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    make(&path).await;
+    fs::rename(&path, folder.path().join("kept")).unwrap();
+    fs::rename(event_log(&path), &path).unwrap();
+    fs::rename(folder.path().join("kept"), event_log(&path)).unwrap();
+    assert!(reason(open(&path).await).contains("not one of inlet's"));
+}
+
+#[tokio::test]
+async fn names_that_mean_something_in_a_uri_are_only_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("50%25 a?mode=rw#b/file:inlet.db");
+    make(&path).await;
+    let store = open(&path).await.unwrap();
+    assert!(store.event("e-1").await.unwrap().is_some());
+    assert!(path.with_file_name("file:inlet-events.db").exists());
 }
 
 #[tokio::test]
