@@ -45,9 +45,56 @@ impl EventTask {
     }
 }
 
-impl Waiting for EventTask {
+/// Positions whose events are to be deleted, and whoever waits for that. Their hashes stay.
+pub(super) struct ForgetTask {
+    seqs: Vec<i64>,
+    answer: oneshot::Sender<Result<(), StoreError>>,
+}
+
+impl ForgetTask {
+    /// The task, and where its answer will come.
+    pub(super) fn new(seqs: Vec<i64>) -> (Self, oneshot::Receiver<Result<(), StoreError>>) {
+        let (answer, answered) = oneshot::channel();
+        (Self { seqs, answer }, answered)
+    }
+}
+
+/// What waits for the event log.
+pub(super) enum LogTask {
+    Store(EventTask),
+    Forget(ForgetTask),
+}
+
+impl Waiting for LogTask {
     fn size_bytes(&self) -> usize {
-        self.event.id.len() + self.event.body.len()
+        match self {
+            Self::Store(task) => task.event.id.len() + task.event.body.len(),
+            Self::Forget(_) => 0,
+        }
+    }
+}
+
+/// What one transaction takes.
+#[derive(Default)]
+struct Round {
+    events: Vec<EventTask>,
+    forgets: Vec<ForgetTask>,
+}
+
+impl Round {
+    fn of(tasks: Vec<LogTask>) -> Self {
+        let mut round = Self { events: Vec::with_capacity(tasks.len()), forgets: Vec::new() };
+        for task in tasks {
+            match task {
+                LogTask::Store(task) => round.events.push(task),
+                LogTask::Forget(task) => round.forgets.push(task),
+            }
+        }
+        round
+    }
+
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.forgets.is_empty()
     }
 }
 
@@ -102,10 +149,10 @@ impl EventLogWriter {
 
     /// One group commit. An error here is fatal; everything else has been answered.
     fn round(&mut self) -> Result<(), Trouble> {
-        let events = self.shared.events.take(EVENTS_PER_ROUND);
-        match self.record(&events) {
-            Err(trouble) if trouble.severity == Severity::Row => self.one_by_one(events),
-            result => self.conclude(result, events),
+        let round = Round::of(self.shared.events.take(EVENTS_PER_ROUND));
+        match self.record(&round) {
+            Err(trouble) if trouble.severity == Severity::Row => self.one_by_one(round),
+            result => self.conclude(result, round),
         }
     }
 
@@ -116,9 +163,11 @@ impl EventLogWriter {
     // U+0000 is replaced, and the listener's limit of 1 MiB is far below SQLite's. There remain two ids whose SHA-256
     // collide in both halves, and rows that a damaged file spoiled; under another id Telnyx's next try would be stored
     // once more, and neither would be the truth.
-    fn one_by_one(&mut self, events: Vec<EventTask>) -> Result<(), Trouble> {
-        for event in events {
-            let alone = vec![event];
+    fn one_by_one(&mut self, round: Round) -> Result<(), Trouble> {
+        let event = |task| Round { events: vec![task], ..Round::default() };
+        let forget = |task| Round { forgets: vec![task], ..Round::default() };
+        let singles = round.events.into_iter().map(event).chain(round.forgets.into_iter().map(forget));
+        for alone in singles.collect::<Vec<_>>() {
             let result = self.record(&alone);
             if let Err(trouble) = &result {
                 tracing::error!(reason = trouble.reason, "an event could not be stored: {}", trouble.reason);
@@ -129,16 +178,19 @@ impl EventLogWriter {
     }
 
     /// Stores a group of events in order, in one transaction.
-    fn record(&mut self, events: &[EventTask]) -> Result<Committed<Vec<Recorded>>, Trouble> {
+    fn record(&mut self, round: &Round) -> Result<Committed<Vec<Recorded>>, Trouble> {
         let (dedupe, mut next) = (&mut self.dedupe, self.next_seq);
         let result = self.database.transact(|connection| {
-            let mut recorded = Vec::with_capacity(events.len());
-            for task in events {
+            let mut recorded = Vec::with_capacity(round.events.len());
+            for task in &round.events {
                 let outcome = record_event(connection, dedupe, task, next)?;
                 next += i64::from(matches!(outcome, Recorded::New(_)));
                 recorded.push(outcome);
             }
-            dedupe.settle(connection, events.len())?;
+            for seq in round.forgets.iter().flat_map(|task| &task.seqs) {
+                forget_event(connection, *seq).map_err(|failure| Trouble::from(&failure))?;
+            }
+            dedupe.settle(connection, round.events.len())?;
             Ok(recorded)
         });
         match &result {
@@ -155,7 +207,7 @@ impl EventLogWriter {
     fn conclude(
         &mut self,
         result: Result<Committed<Vec<Recorded>>, Trouble>,
-        events: Vec<EventTask>,
+        round: Round,
     ) -> Result<(), Trouble> {
         match result {
             Ok(committed) => {
@@ -163,7 +215,7 @@ impl EventLogWriter {
                 if committed.changed {
                     self.shared.changed();
                 }
-                answer(events, &committed.value);
+                answer(round, &committed.value);
                 if cfg!(feature = "planted-early-ack") {
                     // A fast disk would all but close the gap, and the planted fault would go unseen.
                     std::thread::sleep(PLANTED_GAP);
@@ -173,7 +225,7 @@ impl EventLogWriter {
             }
             Err(trouble) => {
                 self.database.failed(&trouble);
-                refuse(events, &trouble.to_store());
+                refuse(round, &trouble.to_store());
                 if trouble.severity == Severity::Fatal { Err(trouble) } else { Ok(()) }
             }
         }
@@ -185,11 +237,11 @@ impl Drop for EventLogWriter {
     fn drop(&mut self) {
         self.shared.close();
         loop {
-            let events = self.shared.events.take(EVENTS_PER_ROUND);
-            if events.is_empty() {
+            let round = Round::of(self.shared.events.take(EVENTS_PER_ROUND));
+            if round.is_empty() {
                 break;
             }
-            refuse(events, &StoreError::Closed);
+            refuse(round, &StoreError::Closed);
         }
         if std::thread::panicking() {
             self.shared.fatal("the writer of the event log panicked".to_owned());
@@ -198,14 +250,20 @@ impl Drop for EventLogWriter {
 }
 
 // Nobody listening is fine: the server's deadline has passed, and Telnyx's retry will be a duplicate.
-fn answer(events: Vec<EventTask>, recorded: &[Recorded]) {
-    for (task, recorded) in events.into_iter().zip(recorded) {
+fn answer(round: Round, recorded: &[Recorded]) {
+    for (task, recorded) in round.events.into_iter().zip(recorded) {
         let _ = task.answer.send(Ok(*recorded));
+    }
+    for task in round.forgets {
+        let _ = task.answer.send(Ok(()));
     }
 }
 
-fn refuse(events: Vec<EventTask>, error: &StoreError) {
-    for task in events {
+fn refuse(round: Round, error: &StoreError) {
+    for task in round.events {
+        let _ = task.answer.send(Err(error.clone()));
+    }
+    for task in round.forgets {
         let _ = task.answer.send(Err(error.clone()));
     }
 }
@@ -253,6 +311,12 @@ fn count_duplicate(connection: &Connection, seq: i64) -> Result<(), Failure> {
     let sql =
         "insert into duplicates (seq, count) values (?1, 1) on conflict do update set count = count + 1";
     execute(connection, sql, [seq])?;
+    Ok(())
+}
+
+fn forget_event(connection: &Connection, seq: i64) -> Result<(), Failure> {
+    execute(connection, "delete from events where seq = ?1", [seq])?;
+    execute(connection, "delete from duplicates where seq = ?1", [seq])?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::watch;
 
 use super::OnFatal;
-use super::event_log::{EventTask, Recent};
+use super::event_log::{LogTask, Recent};
 use super::queue::{Limits, Operation, Queue};
 use crate::error::StoreError;
 
@@ -34,8 +34,8 @@ impl Health {
 
 /// Shared by both writers, the readers and the store.
 pub(super) struct Shared {
-    /// Events on their way into the event log.
-    pub(super) events: Queue<EventTask>,
+    /// What waits for the event log.
+    pub(super) events: Queue<LogTask>,
     /// Operations on the main database.
     pub(super) operations: Queue<Box<dyn Operation>>,
     /// The newest events by their hash.
