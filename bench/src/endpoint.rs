@@ -13,14 +13,17 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::cores;
 
-/// A running destination; it ends with the process.
+/// A running destination; it ends when this is dropped.
 pub(crate) struct Endpoint {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     behaviour: Arc<Behaviour>,
+    /// Dropping it tells the thread to end.
+    _running: oneshot::Sender<()>,
 }
 
 struct Behaviour {
@@ -46,14 +49,19 @@ impl Endpoint {
         });
         let (runtime, told) =
             (tokio::runtime::Builder::new_current_thread().enable_all().build()?, Arc::clone(&behaviour));
+        let (running, ended) = oneshot::channel();
         std::thread::Builder::new().name("endpoint".to_owned()).spawn(move || {
             cores::pin(&[core])?;
             runtime.block_on(async {
-                serve(TcpListener::from_std(listener)?, told).await;
+                let listener = TcpListener::from_std(listener)?;
+                tokio::select! {
+                    () = serve(listener, told) => {}
+                    _ = ended => {}
+                }
                 anyhow::Ok(())
             })
         })?;
-        Ok(Self { address, behaviour })
+        Ok(Self { address, behaviour, _running: running })
     }
 
     /// Answers with this status from now on.

@@ -3,13 +3,15 @@
 mod connection;
 mod generator;
 mod measured;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use measured::{Measured, Sample};
+pub(crate) use measured::{Latencies, Measured, Percentiles, Sample};
 
 use crate::events::Requests;
 

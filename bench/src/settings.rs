@@ -25,6 +25,9 @@ pub(crate) struct Settings {
     /// Folder for the databases, on the disk to measure; each run has a fresh one below it, and removes it.
     #[arg(long, global = true, default_value = "target/bench")]
     pub(crate) data: PathBuf,
+    /// Folder of the peers, as `scripts/bench-peers` prints it.
+    #[arg(long, global = true, default_value = "target/peers")]
+    pub(crate) peers: PathBuf,
     /// Where the pseudo-random parts (ids, choices, faults) begin.
     #[arg(long, global = true, default_value_t = 42)]
     pub(crate) seed: u64,

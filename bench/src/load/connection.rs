@@ -4,9 +4,6 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A listener whose queue is full does not answer; the whole generator waits for so long at most.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
-
 /// What reading has shown.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
@@ -30,8 +27,9 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
+    /// Connects; a listener whose queue is full does not answer, and then the whole generator waits for `patience`.
+    pub(super) fn open(address: SocketAddr, patience: Duration) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, patience)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         Ok(Self { stream, partial: Vec::new(), unsent: Vec::new(), closing: false })

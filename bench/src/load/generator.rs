@@ -15,6 +15,9 @@ use crate::cores;
 
 /// The longest wait in epoll, so that the end of the run is noticed.
 const TICK: Duration = Duration::from_millis(10);
+/// How long a connection may take: before the run, and in it, where everything else waits meanwhile.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const RECONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Runs the load on the calling thread.
 pub(super) fn run(load: &Generator) -> anyhow::Result<Measured> {
@@ -63,7 +66,7 @@ impl<'a> Running<'a> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut slots = Vec::with_capacity(load.connections);
         for number in 0..load.connections {
-            let connection = connect(load, &epoll, number)?;
+            let connection = connect(load, &epoll, number, CONNECT_TIMEOUT)?;
             slots.push(Slot { connection: Some(connection), flight: None });
         }
         let expected = load.range.len();
@@ -224,7 +227,7 @@ impl<'a> Running<'a> {
 
     fn reconnect(&mut self) {
         for number in std::mem::take(&mut self.down) {
-            match connect(self.load, &self.epoll, number) {
+            match connect(self.load, &self.epoll, number, RECONNECT_TIMEOUT) {
                 Ok(connection) => {
                     self.slots[number].connection = Some(connection);
                     self.free.push_back(number);
@@ -253,8 +256,13 @@ impl<'a> Running<'a> {
     }
 }
 
-fn connect(load: &Generator, epoll: &OwnedFd, number: usize) -> anyhow::Result<Connection> {
-    let connection = Connection::open(load.address)?;
+fn connect(
+    load: &Generator,
+    epoll: &OwnedFd,
+    number: usize,
+    patience: Duration,
+) -> anyhow::Result<Connection> {
+    let connection = Connection::open(load.address, patience)?;
     let interest = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
     epoll::add(epoll, &connection.stream, epoll::EventData::new_u64(number as u64), interest)?;
     Ok(connection)

@@ -19,7 +19,7 @@ const DIRECTIONS: [(&str, &[&str]); 8] = [
         "inlet",
         &["inlet-domain", "inlet-engine", "inlet-sandbox", "inlet-server", "inlet-store", "inlet-telnyx"],
     ),
-    ("inlet-bench", &["inlet-telnyx"]),
+    ("inlet-bench", &["inlet-domain", "inlet-server", "inlet-store", "inlet-telnyx"]),
 ];
 
 /// What a crate must never link, whoever brings it.

@@ -1,0 +1,114 @@
+//! `full`: all contestants in turns, then the scenarios; the figures and the goals go into a report.
+
+mod goals;
+mod machine;
+mod markdown;
+mod parts;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use crate::contestants::{self, Contestant};
+use crate::goal::Goal;
+use crate::scenarios;
+use crate::settings::Settings;
+use machine::Machine;
+use parts::Parts;
+
+/// Options of `full`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Rounds in which all contestants take turns; 5, or 2 with --quick.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Leave the scenarios out.
+    #[arg(long)]
+    without_scenarios: bool,
+    /// Folder for the report.
+    #[arg(long, default_value = "bench/results")]
+    results: PathBuf,
+}
+
+/// Everything that a report says.
+#[derive(Serialize)]
+struct Report {
+    date: String,
+    commit: String,
+    command: String,
+    quick: bool,
+    rounds: usize,
+    machine: Machine,
+    versions: Vec<(String, String)>,
+    /// Contestants that could not take part, and what they lack.
+    missing: Vec<(Contestant, String)>,
+    parts: Parts,
+    goals: Vec<Goal>,
+    /// What went wrong without ending the run.
+    notes: Vec<String>,
+}
+
+/// Runs everything and writes the report; fails only if something cannot be measured at all.
+pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Result<()> {
+    let rounds = options.rounds.unwrap_or(if settings.quick { 2 } else { 5 });
+    let missing: Vec<(Contestant, String)> = Contestant::ALL
+        .into_iter()
+        .filter_map(|contestant| Some((contestant, contestant.missing(settings)?)))
+        .collect();
+    let gone = |contestant| missing.iter().any(|(other, _)| *other == contestant);
+    anyhow::ensure!(!gone(Contestant::Inlet), "`{}` is missing", settings.inlet.display());
+    let present: Vec<Contestant> = Contestant::ALL.into_iter().filter(|one| !gone(*one)).collect();
+    for (contestant, what) in &missing {
+        eprintln!(
+            "{} is left out: `{what}` is missing; `scripts/bench-peers` installs it",
+            contestant.name()
+        );
+    }
+    let machine = Machine::look(settings)?;
+    let parts = parts::run(settings, &present, rounds).await?;
+    let mut goals = goals::of_parts(&parts);
+    let mut notes = parts.notes();
+    if !options.without_scenarios {
+        for scenario in scenarios::ALL {
+            eprintln!("scenario {scenario:?}");
+            match scenarios::run(scenario, settings).await {
+                Ok(found) => goals.extend(found),
+                Err(error) => notes.push(format!("the scenario {scenario:?} failed: {error:#}")),
+            }
+        }
+    }
+    let report = Report {
+        date: machine::today()?,
+        commit: machine::commit().unwrap_or_else(|| "unknown".to_owned()),
+        command: command(),
+        quick: settings.quick,
+        rounds,
+        machine,
+        versions: contestants::versions(settings)?,
+        missing,
+        parts,
+        goals,
+        notes,
+    };
+    write(&report, &options.results)
+}
+
+/// The command as it would be typed; paths of this machine are left out.
+fn command() -> String {
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('/')).collect();
+    format!("cargo run --release -p inlet-bench -- {}", arguments.join(" "))
+}
+
+fn write(report: &Report, folder: &std::path::Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)?;
+    let name = if report.quick { format!("{}-quick", report.date) } else { report.date.clone() };
+    let path = folder.join(format!("{name}.md"));
+    fs::write(&path, markdown::text(report))
+        .with_context(|| format!("`{}` cannot be written", path.display()))?;
+    fs::write(folder.join(format!("{name}.json")), serde_json::to_vec_pretty(report)?)?;
+    println!("{}", path.display());
+    Ok(())
+}
