@@ -21,6 +21,12 @@ load *ARGS:
     cargo build --release
     cargo run --release -p inlet-bench -- load {{ARGS}}
 
+# Everything beside its peers, in turns; writes a report into bench/results.
+bench *ARGS:
+    cargo build --release
+    ./scripts/bench-peers
+    cargo run --release -p inlet-bench -- full {{ARGS}}
+
 # How long the sandbox takes from its start until it answers: median and slowest of 20.
 start *ARGS:
     ./scripts/measure-start {{ARGS}}

@@ -149,7 +149,7 @@ impl Running {
         }
     }
 
-    /// CPU time of all its processes, without children that have ended.
+    /// CPU time of all its processes, children that have ended included.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         match self {
             Self::Gateway(gateway) => gateway.cpu(),

@@ -69,7 +69,7 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
     let machine = Machine::look(settings)?;
     let parts = parts::run(settings, &present, rounds).await?;
     let mut goals = goals::of_parts(&parts);
-    let mut notes = parts.notes();
+    let mut notes: Vec<String> = machine.note().into_iter().chain(parts.notes()).collect();
     if !options.without_scenarios {
         for scenario in scenarios::ALL {
             eprintln!("scenario {scenario:?}");
@@ -82,7 +82,7 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
     let report = Report {
         date: machine::today()?,
         commit: machine::commit().unwrap_or_else(|| "unknown".to_owned()),
-        command: command(),
+        command: command(std::env::args().skip(1)),
         quick: settings.quick,
         rounds,
         machine,
@@ -95,11 +95,17 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
     write(&report, &options.results)
 }
 
-/// The command as it would be typed; paths of this machine are left out.
-fn command() -> String {
-    let arguments: Vec<String> =
-        std::env::args().skip(1).filter(|argument| !argument.starts_with('/')).collect();
-    format!("cargo run --release -p inlet-bench -- {}", arguments.join(" "))
+/// The command as it would be typed; flags with a path of this machine are left out.
+fn command(arguments: impl Iterator<Item = String>) -> String {
+    let mut typed = vec!["cargo run --release -p inlet-bench --".to_owned()];
+    for argument in arguments {
+        if argument.starts_with('/') {
+            typed.pop();
+        } else if !argument.contains("=/") {
+            typed.push(argument);
+        }
+    }
+    typed.join(" ")
 }
 
 fn write(report: &Report, folder: &std::path::Path) -> anyhow::Result<()> {
@@ -111,4 +117,16 @@ fn write(report: &Report, folder: &std::path::Path) -> anyhow::Result<()> {
     fs::write(folder.join(format!("{name}.json")), serde_json::to_vec_pretty(report)?)?;
     println!("{}", path.display());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_names_no_path_of_the_machine() {
+        let typed = ["full", "--inlet", "/home/me/inlet", "--data=/mnt/disk", "--rounds", "3"];
+        let shown = command(typed.into_iter().map(str::to_owned));
+        assert_eq!(shown, "cargo run --release -p inlet-bench -- full --rounds 3");
+    }
 }

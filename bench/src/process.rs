@@ -58,12 +58,12 @@ impl Process {
         Ok(Memory { now_kib: field("VmRSS:").context("VmRSS")?, peak_kib: field("VmHWM:").context("VmHWM")? })
     }
 
-    /// CPU time used so far by all threads, in steps of the kernel's 10 ms clock.
+    /// CPU time used so far by all threads and by children that have ended, in steps of the kernel's 10 ms clock.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()?))?;
-        // The name in parentheses may hold blanks; user and system time are the 14th and 15th field of all.
+        // The name in parentheses may hold blanks; the times are the 14th to 17th field of all.
         let (_, rest) = stat.rsplit_once(')').context("the name stands in parentheses")?;
-        let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        let ticks = rest.split_whitespace().skip(11).take(4).map(str::parse::<u64>);
         let ticks: u64 = ticks.sum::<Result<u64, _>>()?;
         Ok(Duration::from_millis(ticks * 10))
     }

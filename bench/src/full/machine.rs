@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use serde::Serialize;
 
 use crate::cores;
@@ -23,6 +24,8 @@ pub(super) struct Machine {
     memory_gib: f64,
     kernel: String,
     file_system: String,
+    /// Share of all cores, 0 to 1, that others used just before the run.
+    disturbance: f64,
     /// A 4 KiB append and its fdatasync in the databases' folder, milliseconds.
     fdatasync_ms: Percentiles,
 }
@@ -44,7 +47,16 @@ impl Machine {
             memory_gib: memory_kib / 1024.0 / 1024.0,
             kernel: kernel.trim().to_owned(),
             file_system: file_system(folder.path()).unwrap_or_else(|| "unknown".to_owned()),
+            disturbance: disturbance()?,
             fdatasync_ms: probe(folder.path())?,
+        })
+    }
+
+    /// What makes the whole run worth less.
+    pub(super) fn note(&self) -> Option<String> {
+        (self.disturbance > 0.05).then(|| {
+            let share = self.disturbance * 100.0;
+            format!("the machine was not quiet: just before the run others used {share:.0} % of its cores")
         })
     }
 
@@ -73,9 +85,37 @@ fn field(path: &str, name: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
-/// The type of the file system that holds this folder.
+/// The type of the file system that holds this folder: of the innermost mount above it.
 fn file_system(folder: &Path) -> Option<String> {
-    output("stat", &["-f", "-c", "%T", folder.to_str()?])
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    let mut above: Vec<(&str, &str)> = mounts
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ').skip(1);
+            Some((fields.next()?, fields.next()?))
+        })
+        .filter(|(place, _)| folder.starts_with(place))
+        .collect();
+    above.sort_by_key(|(place, _)| place.len());
+    above.last().map(|(_, kind)| (*kind).to_owned())
+}
+
+/// Share of all cores that something else uses, or the host withholds, in a second without any load of ours.
+fn disturbance() -> anyhow::Result<f64> {
+    let before = idle_and_all()?;
+    std::thread::sleep(Duration::from_secs(1));
+    let after = idle_and_all()?;
+    let (idle, all) = (after.0 - before.0, after.1 - before.1);
+    Ok(1.0 - idle as f64 / all.max(1) as f64)
+}
+
+/// Ticks without work and ticks in all, of all cores since the system began.
+fn idle_and_all() -> anyhow::Result<(u64, u64)> {
+    let line = field("/proc/stat", "cpu ").context("the system counts its CPU time")?;
+    let ticks: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    // User, nice, system, idle, waiting for a disk, interrupts, soft interrupts, stolen by the host.
+    let all = ticks.iter().take(8).sum();
+    Ok((ticks.iter().skip(3).take(2).sum(), all))
 }
 
 fn probe(folder: &Path) -> anyhow::Result<Percentiles> {

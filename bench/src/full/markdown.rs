@@ -31,7 +31,8 @@ const SATURATION: &str = "Closed loop, 64 keep-alive connections, one request in
 largest in parentheses; latencies and memory are medians. *Server CPU* is the time that all its processes use for one request; \
 where the generator's share of its core is near 100 %, the figure is a lower bound.";
 const HALF: &str = "Open loop, 256 connections. A latency counts from the time the request was due, so a stall of the server shows \
-in all requests that waited for it. The ceiling has no disk to wait for: its tail is the machine's noise.";
+in all requests that waited for it. The ceiling has no disk to wait for: its tail is the machine's noise. *Generator late* is the \
+longest that the generator itself sent a request after its time although a connection was free.";
 const TWO_CORES: &str = "Closed loop. The server may use both cores and shares them with the generator; beside it the same contestant on \
 one core in the same rounds.";
 const DELIVERY: &str = "*Sustained* offers a fixed rate and looks whether the destination keeps up; *burst* sends as much as it can for a \
@@ -40,7 +41,7 @@ minute, and the engine catches up after.";
 fn head(report: &Report) -> String {
     let quick = if report.quick { " (quick run: shows that it works, not what it costs)" } else { "" };
     format!(
-        "# Figures of {}{quick}\n\nCommit {}, {} rounds. {}\n\n```console\n$ {}\n```\n\nHow it is measured, and what to beware of: \
+        "# Figures of {}{quick}\n\nCommit {}; rounds: {}. {}\n\n```console\n$ {}\n```\n\nHow it is measured, and what to beware of: \
          [docs/benchmarks.md](../../docs/benchmarks.md). Compare figures of one report only.",
         report.date,
         report.commit,
@@ -101,12 +102,8 @@ fn saturation(parts: &Parts) -> String {
 
 fn latency(trials: &[Trial]) -> String {
     let rows = Contestant::ALL.into_iter().filter_map(|contestant| {
-        let figures: [fn(&Trial) -> f64; 4] = [
-            |trial| trial.latency.p50,
-            |trial| trial.latency.p99,
-            |trial| trial.latency.p999,
-            |trial| trial.latency.max,
-        ];
+        let figures: [fn(&Trial) -> f64; 3] =
+            [|trial| trial.latency.p50, |trial| trial.latency.p99, |trial| trial.latency.p999];
         let mut row = vec![
             contestant.name().to_owned(),
             format!("{:.0}", median(trials, contestant, |trial| trial.rate)?),
@@ -115,10 +112,15 @@ fn latency(trials: &[Trial]) -> String {
             let (middle, least, most) = spread(trials, contestant, figure)?;
             row.push(format!("{middle:.2} ({least:.2}–{most:.2})"));
         }
+        let (_, _, max) = spread(trials, contestant, |trial| trial.latency.max)?;
+        row.push(format!("{max:.1}"));
         row.push(format!("{:.2}", median(trials, contestant, |trial| trial.sent_late_ms)?));
         Some(row)
     });
-    table(&["contestant", "rate/s", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "generator late by ms"], rows)
+    table(
+        &["contestant", "rate/s", "p50 ms", "p99 ms", "p99.9 ms", "longest of all ms", "generator late ms"],
+        rows,
+    )
 }
 
 fn two_cores(parts: &Parts) -> String {

@@ -38,6 +38,8 @@ pub(super) struct Parts {
     pub(super) sustained: Vec<Trial>,
     /// A closed loop of a minute, then time for the engine to hand everything on.
     pub(super) burst: Vec<Trial>,
+    /// Trials that did not come to an end, and why.
+    failed: Vec<String>,
 }
 
 impl Parts {
@@ -57,7 +59,7 @@ impl Parts {
 
     /// What a reader must know about single trials.
     pub(super) fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes = self.failed.clone();
         for (part, trial) in self.all() {
             let name = trial.contestant.name();
             if !trial.refused.is_empty() || trial.unanswered > 0 {
@@ -135,12 +137,13 @@ struct Runner<'a> {
     times: Times,
     /// Number of the next set's first event: no two sets share an id.
     first: u64,
+    failed: Vec<String>,
 }
 
 /// Runs all parts.
 pub(super) async fn run(settings: &Settings, present: &[Contestant], rounds: usize) -> anyhow::Result<Parts> {
     use Contestant::{Inlet, Noop, VerifyOnly};
-    let mut runner = Runner { settings, times: Times::of(settings), first: 0 };
+    let mut runner = Runner { settings, times: Times::of(settings), first: 0, failed: Vec::new() };
     let saturation = runner.saturation(present, rounds).await?;
     let real: Vec<Contestant> = present.iter().copied().filter(|one| *one != Noop).collect();
     let halves: BTreeMap<Contestant, f64> = real
@@ -158,14 +161,14 @@ pub(super) async fn run(settings: &Settings, present: &[Contestant], rounds: usi
         let requests = runner.sign_for(runner.times.short, FASTEST, 0)?;
         for contestant in pair {
             let shape = runner.closed();
-            two_cores.push(runner.trial("two cores", &both, contestant, &requests, shape).await?);
-            one_core.push(runner.trial("one core", settings, contestant, &requests, shape).await?);
+            two_cores.extend(runner.trial("two cores", &both, contestant, &requests, shape).await);
+            one_core.extend(runner.trial("one core", settings, contestant, &requests, shape).await);
         }
     }
     let ceiling = median(&saturation, VerifyOnly, |trial| trial.rate).unwrap_or_default();
     let sustained = runner.sustained(ceiling * SUSTAINED).await?;
     let burst = runner.burst(ceiling).await?;
-    Ok(Parts { saturation, half, calm, two_cores, one_core, sustained, burst })
+    Ok(Parts { saturation, half, calm, two_cores, one_core, sustained, burst, failed: runner.failed })
 }
 
 impl Runner<'_> {
@@ -187,16 +190,25 @@ impl Runner<'_> {
         Ok(Arc::new(Requests::sign(make)?))
     }
 
+    /// Runs one trial and shows its figures; one that fails is noted, and the run goes on.
     async fn trial(
-        &self,
+        &mut self,
         part: &str,
         settings: &Settings,
         contestant: Contestant,
         requests: &Arc<Requests>,
         shape: Shape,
-    ) -> anyhow::Result<Trial> {
-        let trial = trial::run(settings, contestant, requests, shape).await?;
-        let (name, latency) = (contestant.name(), trial.latency);
+    ) -> Option<Trial> {
+        let name = contestant.name();
+        let trial = match trial::run(settings, contestant, requests, shape).await {
+            Ok(trial) => trial,
+            Err(error) => {
+                eprintln!("{part}: {name} failed: {error:#}");
+                self.failed.push(format!("{part}: {name} failed: {error:#}"));
+                return None;
+            }
+        };
+        let latency = trial.latency;
         eprintln!(
             "{part:24} {name:44} {:8.0}/s  p50 {:7.2}  p99 {:7.2}  p99.9 {:7.2} ms  {:5.1} µs/request  generator {:3.0} %",
             trial.rate,
@@ -206,7 +218,7 @@ impl Runner<'_> {
             trial.server_cpu_us,
             trial.generator_cpu * 100.0
         );
-        Ok(trial)
+        Some(trial)
     }
 
     async fn saturation(&mut self, present: &[Contestant], rounds: usize) -> anyhow::Result<Vec<Trial>> {
@@ -217,7 +229,7 @@ impl Runner<'_> {
             for place in 0..present.len() {
                 let contestant = present[(round + place) % present.len()];
                 let shape = self.closed();
-                trials.push(self.trial("saturation", self.settings, contestant, &requests, shape).await?);
+                trials.extend(self.trial("saturation", self.settings, contestant, &requests, shape).await);
             }
         }
         Ok(trials)
@@ -235,7 +247,7 @@ impl Runner<'_> {
             let requests = self.sign_for(length, fastest, 0)?;
             for (contestant, rate) in rates {
                 let shape = self.open_at(*rate, length);
-                trials.push(self.trial(part, self.settings, *contestant, &requests, shape).await?);
+                trials.extend(self.trial(part, self.settings, *contestant, &requests, shape).await);
             }
         }
         Ok(trials)
@@ -245,7 +257,11 @@ impl Runner<'_> {
         let length = self.times.sustained;
         let requests = self.sign_for(length, rate, 0)?;
         let shape = Shape { drain: Some(self.times.drain), ..self.open_at(rate, length) };
-        Ok(vec![self.trial("sustained", self.settings, Contestant::Inlet, &requests, shape).await?])
+        Ok(self
+            .trial("sustained", self.settings, Contestant::Inlet, &requests, shape)
+            .await
+            .into_iter()
+            .collect())
     }
 
     async fn burst(&mut self, ceiling: f64) -> anyhow::Result<Vec<Trial>> {
@@ -256,7 +272,7 @@ impl Runner<'_> {
         for contestant in [Contestant::VerifyOnly, Contestant::Inlet] {
             let drain = shape.drain.filter(|_| contestant == Contestant::Inlet);
             let shape = Shape { drain, ..shape };
-            trials.push(self.trial("burst", self.settings, contestant, &requests, shape).await?);
+            trials.extend(self.trial("burst", self.settings, contestant, &requests, shape).await);
         }
         Ok(trials)
     }
