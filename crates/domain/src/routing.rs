@@ -146,6 +146,12 @@ impl Router {
         self.destinations.iter().find(|destination| destination.name == name)
     }
 
+    /// Whether deliveries to this destination keep the order of their conversation. Of one that is not configured nobody
+    /// knows, so that they do.
+    pub fn keeps_order(&self, destination: &str) -> bool {
+        self.destination(destination).is_none_or(|configured| configured.ordered)
+    }
+
     /// The deliveries of an event that cannot be read.
     pub fn unreadable_deliveries(&self) -> impl Iterator<Item = NewJob> {
         let wants_all = self.destinations.iter().filter(|destination| destination.events.is_empty());

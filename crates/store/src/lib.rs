@@ -12,6 +12,6 @@ pub use blobs::{BlobError, Blobs};
 pub use error::StoreError;
 pub use sqlite::{SqliteConfig, SqliteStore};
 pub use store::{
-    BulkAction, BulkResult, Claim, ClaimLane, DestinationSwitch, EventLog, Happening, Progress, ReplyUsage,
-    RouteBatch, SendDecision, StatsRow, Store, StreamPosition,
+    BulkAction, BulkResult, CLAIM_BYTES, Claim, ClaimLane, DestinationSwitch, EventLog, FinishedAttempt,
+    Happening, Progress, ReplyUsage, RouteBatch, SendDecision, StatsRow, Store, StreamPosition,
 };

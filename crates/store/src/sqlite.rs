@@ -36,6 +36,7 @@ mod shared;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -43,15 +44,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use inlet_domain::{
     Attempt, ClaimedJob, Conversation, DestinationState, Event, EventFilter, EventSeq, GuardLimits, Job,
-    JobFilter, JobId, Message, MessageFilter, NewEvent, NewRejection, NewReplay, OptOut, Outcome, Page,
-    PageRequest, Recorded, Rejection, Replay, ReplayId, Router, SendKey, SendRequest, StoredMedia, Timestamp,
+    JobFilter, JobId, Message, MessageFilter, NewEvent, NewRejection, NewReplay, OptOut, Page, PageRequest,
+    Recorded, Rejection, Replay, ReplayId, Router, SendKey, SendRequest, StoredMedia, Timestamp,
 };
 use rusqlite::Connection;
 use tokio::sync::watch;
 
 use self::database::Database;
 use self::event_log::{Checkpointer, Dedupe, EventLogWriter, EventTask, ForgetTask, LogTask, newest_seq};
-use self::failure::Failure;
+use self::failure::{Failure, Severity};
+use self::filters::JobSearch;
 use self::migrate::MAIN;
 use self::open::{OpenError, Opened, event_log_path};
 use self::readers::Readers;
@@ -59,8 +61,8 @@ use self::shared::Shared;
 use self::writer::Writer;
 use crate::error::StoreError;
 use crate::store::{
-    BulkAction, BulkResult, Claim, DestinationSwitch, EventLog, Happening, Progress, ReplyUsage, RouteBatch,
-    SendDecision, StatsRow, Store, StreamPosition,
+    BulkAction, BulkResult, Claim, DestinationSwitch, EventLog, FinishedAttempt, Happening, Progress,
+    ReplyUsage, RouteBatch, SendDecision, StatsRow, Store, StreamPosition,
 };
 
 /// Called once when an fsync failed or the database file vanished: no acknowledgement may follow; end the process.
@@ -148,6 +150,46 @@ impl SqliteStore {
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// The same for work on many rows, of which one may be what fails: the caller then tries each by itself.
+    async fn write_together<T, F>(&self, work: F) -> Result<T, Refused>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        let by_a_row = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&by_a_row);
+        let work = move |connection: &Connection| {
+            work(connection).inspect_err(|failure| {
+                seen.store(failure.severity() == Severity::Row, Ordering::Relaxed);
+            })
+        };
+        self.write(work).await.map_err(|error| match by_a_row.load(Ordering::Relaxed) {
+            true => Refused::Row(error),
+            false => Refused::All(error),
+        })
+    }
+
+    async fn finish_each(
+        &self,
+        finished: &[FinishedAttempt],
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let mut results = Vec::with_capacity(finished.len());
+        for one in finished {
+            let one = [one.clone()];
+            match self.write_together(move |connection| outcomes::finish_attempts(connection, &one)).await {
+                Ok(mut result) => results.append(&mut result),
+                Err(Refused::Row(error)) => results.push(Err(error)),
+                Err(Refused::All(error)) => return Err(error),
+            }
+        }
+        Ok(results)
+    }
+
+    fn search(&self, filter: JobFilter) -> JobSearch {
+        let recent = filter.event_id.as_deref().map(|id| self.shared.recent.candidates(id));
+        JobSearch { recent: recent.unwrap_or_default(), filter }
+    }
+
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -157,6 +199,22 @@ impl SqliteStore {
             return Err(StoreError::Closed);
         }
         self.readers.read(work).await
+    }
+}
+
+/// Why work on many rows failed; nothing of it happened.
+enum Refused {
+    /// One of the rows.
+    Row(StoreError),
+    /// The database.
+    All(StoreError),
+}
+
+impl Refused {
+    fn into_store(self) -> StoreError {
+        match self {
+            Self::Row(error) | Self::All(error) => error,
+        }
     }
 }
 
@@ -248,7 +306,15 @@ impl Store for SqliteStore {
         limit: u32,
         now: Timestamp,
     ) -> Result<RouteBatch, StoreError> {
-        self.write(move |connection| routing::route_events(connection, &router, limit, now)).await
+        let rules = Arc::clone(&router);
+        let together =
+            self.write_together(move |connection| routing::route_events(connection, &rules, limit, now));
+        match together.await {
+            Err(Refused::Row(_)) => {
+                self.write(move |connection| routing::route_apart(connection, &router, limit, now)).await
+            }
+            result => result.map_err(Refused::into_store),
+        }
     }
 
     async fn claim_due(&self, claim: Claim) -> Result<Vec<ClaimedJob>, StoreError> {
@@ -267,15 +333,16 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn finish_attempt(
+    async fn finish_attempts(
         &self,
-        job: JobId,
-        fence: i64,
-        attempt: Attempt,
-        outcome: Outcome,
-    ) -> Result<(), StoreError> {
-        self.write(move |connection| outcomes::finish_attempt(connection, job, fence, &attempt, &outcome))
-            .await
+        finished: Vec<FinishedAttempt>,
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let finished: Arc<[FinishedAttempt]> = finished.into();
+        let all = Arc::clone(&finished);
+        match self.write_together(move |connection| outcomes::finish_attempts(connection, &all)).await {
+            Err(Refused::Row(_)) if finished.len() > 1 => self.finish_each(&finished).await,
+            result => result.map_err(Refused::into_store),
+        }
     }
 
     async fn release(&self, jobs: Vec<(JobId, i64)>) -> Result<(), StoreError> {
@@ -325,10 +392,11 @@ impl Store for SqliteStore {
         dry_run: bool,
         now: Timestamp,
     ) -> Result<BulkResult, StoreError> {
+        let search = self.search(filter);
         if dry_run {
-            return self.read(move |connection| by_hand::count_bulk(connection, &filter, action)).await;
+            return self.read(move |connection| by_hand::count_bulk(connection, &search, action)).await;
         }
-        self.write(move |connection| by_hand::change_jobs(connection, &filter, action, from, now)).await
+        self.write(move |connection| by_hand::change_jobs(connection, &search, action, from, now)).await
     }
 
     async fn pause_destination(&self, name: &str, reason: &str, now: Timestamp) -> Result<(), StoreError> {
@@ -426,7 +494,8 @@ impl Store for SqliteStore {
     }
 
     async fn jobs(&self, filter: JobFilter, page: PageRequest) -> Result<Page<Job>, StoreError> {
-        self.read(move |connection| lists::jobs(connection, &filter, page)).await
+        let search = self.search(filter);
+        self.read(move |connection| lists::jobs(connection, &search, page)).await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<(Job, Vec<Attempt>)>, StoreError> {

@@ -30,6 +30,10 @@ pub struct RouteBatch {
     pub more: bool,
 }
 
+/// No claim hands out more of a lane than this, counted in bytes of events, but at least one job: whoever claims ahead
+/// holds them in memory. Four of the largest webhooks, or thousands of usual ones.
+pub const CLAIM_BYTES: usize = 4 * 1024 * 1024;
+
 /// How many jobs of a lane are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimLane {
@@ -50,6 +54,19 @@ pub struct Claim {
     pub now: Timestamp,
     /// How long the jobs are ours; longer than any handler's timeout.
     pub lease: Duration,
+}
+
+/// An attempt that has ended and is to be recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FinishedAttempt {
+    /// The job.
+    pub job: JobId,
+    /// The token of its claim.
+    pub fence: i64,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// What follows from it.
+    pub outcome: Outcome,
 }
 
 /// What became of the wish to send a message.
@@ -194,7 +211,8 @@ pub trait Store: EventLog {
 
     // --- jobs
 
-    /// Claims due jobs: `waiting` to `running`, under a lease and a new fencing token. Per lane, oldest due first.
+    /// Claims due jobs: `waiting` to `running`, under a lease and a new fencing token. Per lane, oldest due first, up to
+    /// its limit or [`CLAIM_BYTES`].
     async fn claim_due(&self, claim: Claim) -> Result<Vec<ClaimedJob>, StoreError>;
     /// Marks a send `sending`, or `skipped` when it is a reply and the guard says no, or the recipient has opted out, or
     /// `done` when a receipt has named its message already.
@@ -207,16 +225,25 @@ pub trait Store: EventLog {
         lease_until: Timestamp,
         limits: Arc<GuardLimits>,
     ) -> Result<SendDecision, StoreError>;
-    /// Records a finished attempt and what follows from it. [`StoreError::LeaseLost`] when the token is old; a send that
-    /// a receipt has meanwhile proven stays `done`, and only the attempt is recorded.
+    /// Records finished attempts and what follows from them, all in one transaction, and says of each what became of it:
+    /// [`StoreError::LeaseLost`] when its token is old. A send that a receipt has meanwhile proven stays `done`, and only
+    /// the attempt is recorded. One that cannot be recorded keeps none of the others from it.
+    async fn finish_attempts(
+        &self,
+        finished: Vec<FinishedAttempt>,
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError>;
+    /// Records one finished attempt.
     async fn finish_attempt(
         &self,
         job: JobId,
         fence: i64,
         attempt: Attempt,
         outcome: Outcome,
-    ) -> Result<(), StoreError>;
-    /// Returns claimed jobs untried (shutdown): `running` to `waiting`, due at once, the attempt not counted.
+    ) -> Result<(), StoreError> {
+        let finished = FinishedAttempt { job, fence, attempt, outcome };
+        self.finish_attempts(vec![finished]).await?.pop().unwrap_or(Err(StoreError::Closed))
+    }
+    /// Returns claimed jobs untried: `running` to `waiting`, due at once, the attempt not counted.
     async fn release(&self, jobs: Vec<(JobId, i64)>) -> Result<(), StoreError>;
     /// Clears up leases that ended before `now`: `running` becomes `waiting`, `sending` becomes `unknown`. The first five
     /// lost leases of a job do not count against its schedule; with the twentieth it becomes a dead letter.

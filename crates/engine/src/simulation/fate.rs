@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use inlet_domain::*;
 use inlet_store::{
-    BulkAction, BulkResult, Claim, DestinationSwitch, EventLog, Happening, Progress, ReplyUsage, RouteBatch,
-    SendDecision, SqliteStore, StatsRow, Store, StoreError, StreamPosition,
+    BulkAction, BulkResult, Claim, DestinationSwitch, EventLog, FinishedAttempt, Happening, Progress,
+    ReplyUsage, RouteBatch, SendDecision, SqliteStore, StatsRow, Store, StoreError, StreamPosition,
 };
 use tokio::sync::{Notify, watch};
 
@@ -206,7 +206,7 @@ mortal! {
         fn claim_due(claim: Claim) -> Vec<ClaimedJob>;
         fn begin_send(job: JobId, fence: i64, now: Timestamp, lease_until: Timestamp, limits: Arc<GuardLimits>)
             -> SendDecision;
-        fn finish_attempt(job: JobId, fence: i64, attempt: Attempt, outcome: Outcome) -> ();
+        fn finish_attempts(finished: Vec<FinishedAttempt>) -> Vec<Result<(), StoreError>>;
         fn release(jobs: Vec<(JobId, i64)>) -> ();
         fn expire_leases(now: Timestamp) -> Progress;
         fn recover_leases(now: Timestamp) -> Progress;

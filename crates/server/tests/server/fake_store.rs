@@ -140,7 +140,10 @@ impl Store for FakeStore {
         unimplemented!()
     }
 
-    async fn finish_attempt(&self, _: JobId, _: i64, _: Attempt, _: Outcome) -> Result<(), StoreError> {
+    async fn finish_attempts(
+        &self,
+        _: Vec<FinishedAttempt>,
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         unimplemented!()
     }
 

@@ -148,12 +148,12 @@ create table jobs (
     event_id text,
     message_id text,                -- the message it answers, fetches media of or hands on
     sent_message_id text,           -- the message it has sent
-    conversation_id integer references conversations (id),
+    conversation_id integer references conversations (id),  -- of a delivery that its destination gets in order
     destination text,
     rule text,
     replay_id integer references replays (id),
     media_position integer,
-    send_key text unique,
+    send_key text,
     request text,                   -- JSON of the message to send
     from_number text,               -- of `request`, for the reply guard
     to_number text,
@@ -176,12 +176,13 @@ create index jobs_leased on jobs (lease_until) where state in ('running', 'sendi
 -- find the head of an ordered conversation
 create index jobs_order on jobs (lane, conversation_id, id)
     where state in ('waiting', 'running') and conversation_id is not null;
--- one delivery of an event to a destination, replays apart
-create unique index jobs_deliver_once on jobs (event_seq, destination) where kind = 'deliver' and replay_id is null;
--- one delivery of an event for each replay
-create unique index jobs_replay_once on jobs (replay_id, event_seq) where replay_id is not null;
+-- list jobs of an event, and of the events of a message; one delivery of an event to a destination, and one for each
+-- replay
+create unique index jobs_event on jobs (event_seq, destination, ifnull(replay_id, 0)) where event_seq is not null;
 -- list jobs of a replay
 create index jobs_replay on jobs (replay_id, id) where replay_id is not null;
+-- a send by its name
+create unique index jobs_send_key on jobs (send_key) where send_key is not null;
 -- one reply to a message
 create unique index jobs_reply_once on jobs (message_id) where kind = 'send' and rule is not null;
 -- one archiving of an attachment
@@ -190,10 +191,7 @@ create unique index jobs_media_once on jobs (message_id, media_position) where k
 create index jobs_state on jobs (state, id);
 -- list jobs of a destination
 create index jobs_destination on jobs (destination, id) where destination is not null;
--- list jobs of an event
-create index jobs_event on jobs (event_id, id) where event_id is not null;
--- list jobs of a message, one index for each way in which a job belongs to one
-create index jobs_message on jobs (message_id) where message_id is not null;
+-- list jobs of a message: of those that have sent one
 create index jobs_sent_message on jobs (sent_message_id) where sent_message_id is not null;
 -- count jobs by kind, destination and state
 create index jobs_counts on jobs (kind, destination, state, id);

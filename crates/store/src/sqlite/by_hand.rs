@@ -1,10 +1,10 @@
 //! What a person does: retry, discard, pause, resume, test; and the purge of finished jobs.
 
-use inlet_domain::{JobFilter, JobId, JobKind, JobState, Lane, Timestamp, Transition};
+use inlet_domain::{JobId, JobKind, JobState, Lane, Timestamp, Transition};
 use rusqlite::{Connection, params};
 
 use super::failure::Failure;
-use super::filters::job_conditions;
+use super::filters::{JobSearch, job_conditions};
 use super::jobs::{NewRow, Standing};
 use super::rows::{clean, execute, value, values};
 use crate::store::{BulkAction, BulkResult};
@@ -77,12 +77,12 @@ fn note_retry(connection: &Connection, destination: &str, now: Timestamp) -> Res
 /// One step of a bulk action.
 pub(super) fn change_jobs(
     connection: &Connection,
-    filter: &JobFilter,
+    search: &JobSearch,
     action: BulkAction,
     from: Option<JobId>,
     now: Timestamp,
 ) -> Result<BulkResult, Failure> {
-    let mut conditions = job_conditions(&bulk_filter(filter));
+    let mut conditions = job_conditions(connection, &bulk_search(search))?;
     conditions.add("id > ?", from.map_or(0, |id| id.0));
     let sql = format!("select id from jobs{} order by id limit {BULK_STEP}", conditions.sql());
     let ids: Vec<i64> = values(connection, &sql, conditions.params())?;
@@ -91,7 +91,7 @@ pub(super) fn change_jobs(
         let changed = change_job(connection, JobId(id), action, now)?;
         matched += i64::from(changed == Some(true));
     }
-    if let (BulkAction::Retry, Some(name)) = (action, &filter.destination) {
+    if let (BulkAction::Retry, Some(name)) = (action, &search.filter.destination) {
         note_retry(connection, name, now)?;
     }
     let next = if ids.len() == BULK_STEP { ids.last().copied().map(JobId) } else { None };
@@ -101,21 +101,23 @@ pub(super) fn change_jobs(
 /// What a bulk action would change.
 pub(super) fn count_bulk(
     connection: &Connection,
-    filter: &JobFilter,
+    search: &JobSearch,
     action: BulkAction,
 ) -> Result<BulkResult, Failure> {
-    let filter = bulk_filter(filter);
-    if filter.state.is_some_and(|state| state.next(transition_of(action)).is_none()) {
+    let search = bulk_search(search);
+    if search.filter.state.is_some_and(|state| state.next(transition_of(action)).is_none()) {
         return Ok(BulkResult::default());
     }
-    let conditions = job_conditions(&filter);
+    let conditions = job_conditions(connection, &search)?;
     let sql = format!("select count(*) from jobs{}", conditions.sql());
     Ok(BulkResult { matched: value(connection, &sql, conditions.params())?, next: None })
 }
 
 // Without a state, dead letters: a careless filter must not discard what is still being tried.
-fn bulk_filter(filter: &JobFilter) -> JobFilter {
-    JobFilter { state: filter.state.or(Some(JobState::Dead)), ..filter.clone() }
+fn bulk_search(search: &JobSearch) -> JobSearch {
+    let mut search = search.clone();
+    search.filter.state.get_or_insert(JobState::Dead);
+    search
 }
 
 /// Pauses a destination. One that is paused keeps the date and gets the new reason.

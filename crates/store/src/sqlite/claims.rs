@@ -9,12 +9,12 @@ use bytes::Bytes;
 use inlet_domain::{
     ClaimedJob, EventSeq, JobId, JobKind, JobState, Lane, SendKey, StoredEvent, Timestamp, Transition,
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Params, Row, params};
 
 use super::failure::{Failure, Severity};
 use super::jobs::{NEVER, Standing, lane_of, lane_text};
 use super::rows::{all, broken, execute, first, json, named, time, value, values, word};
-use crate::store::{Claim, ClaimLane, Progress};
+use crate::store::{CLAIM_BYTES, Claim, ClaimLane, Progress};
 
 // Jobs looked at in one claim of an ordered lane. Those found blocked are not looked at again until they are unblocked.
 const LOOKED_AT: u32 = 256;
@@ -31,8 +31,8 @@ pub(super) fn claim_due(connection: &Connection, claim: &Claim) -> Result<Vec<Cl
         if is_paused(connection, &lane.lane)? {
             continue;
         }
-        for id in candidates(connection, lane, claim.now)? {
-            claimed.extend(claim_one(connection, id, claim)?);
+        for (id, candidate) in candidates(connection, lane, claim)? {
+            claimed.extend(claim_one(connection, id, candidate, claim)?);
         }
     }
     Ok(claimed)
@@ -44,20 +44,77 @@ fn is_paused(connection: &Connection, lane: &Lane) -> Result<bool, Failure> {
     value(connection, sql, [name])
 }
 
-const DUE: &str = "select id, conversation_id from jobs where lane = ?1 and state = 'waiting' and claim_at <= ?2 \
+/// Everything that a handler needs to know of a job, in one statement.
+macro_rules! handed_out {
+    ($from:literal) => {
+        concat!(
+            "select jobs.id, kind, lane, fence, attempts, schedule_attempts, jobs.event_seq, jobs.message_id, \
+             media_position, send_key, request, rule, events.id as stored_id, events.source, events.received_at, \
+             body, event_type from jobs left join events on events.seq = jobs.event_seq \
+             left join event_facts on event_facts.seq = jobs.event_seq ",
+            $from
+        )
+    };
+}
+
+const DUE: &str = handed_out!(
+    "where lane = ?1 and state = 'waiting' and claim_at <= ?2 order by claim_at, jobs.id limit ?3"
+);
+const ONE: &str = handed_out!("where jobs.id = ?1");
+const DUE_IN_ORDER: &str = "select id, conversation_id from jobs where lane = ?1 and state = 'waiting' and claim_at <= ?2 \
     order by claim_at, id limit ?3";
 const HEAD: &str = "select id from jobs where lane = ?1 and conversation_id = ?2 and state in ('waiting', 'running') \
     order by id limit 1";
 const BLOCKED: &str =
     "select id from jobs where lane = ?1 and state = 'waiting' and claim_at = ?2 order by id limit ?3";
 
-fn candidates(connection: &Connection, lane: &ClaimLane, now: Timestamp) -> Result<Vec<i64>, Failure> {
+/// A job that may be claimed, or why its row cannot be read.
+type Candidate = (i64, Result<ClaimedJob, Failure>);
+
+// All are read before the first is changed: a change would move it out of the index that is being read.
+fn candidates(connection: &Connection, lane: &ClaimLane, claim: &Claim) -> Result<Vec<Candidate>, Failure> {
     let text = lane_text(&lane.lane);
-    if lane.ordered {
-        return ordered_candidates(connection, &text, lane.limit, now);
+    if !lane.ordered {
+        unblock_some(connection, &text)?;
+        return read_some(connection, DUE, params![text, claim.now.as_micros(), lane.limit], claim);
     }
-    unblock_some(connection, &text)?;
-    values(connection, DUE, params![text, now.as_micros(), lane.limit])
+    let mut heads = Vec::new();
+    let mut bytes = 0;
+    for id in ordered_candidates(connection, &text, lane.limit, claim.now)? {
+        let head = read_some(connection, ONE, [id], claim)?;
+        bytes += head.iter().map(|(_, candidate)| size_of(candidate)).sum::<usize>();
+        heads.extend(head);
+        if bytes >= CLAIM_BYTES {
+            break;
+        }
+    }
+    Ok(heads)
+}
+
+/// Reads candidates until they are large enough together.
+fn read_some(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    claim: &Claim,
+) -> Result<Vec<Candidate>, Failure> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    while bytes < CLAIM_BYTES
+        && let Some(row) = rows.next()?
+    {
+        let id = row.get("id")?;
+        let candidate = decode(row, id, claim);
+        bytes += size_of(&candidate);
+        found.push((id, candidate));
+    }
+    Ok(found)
+}
+
+fn size_of(candidate: &Result<ClaimedJob, Failure>) -> usize {
+    let event = candidate.as_ref().ok().and_then(|job| job.event.as_ref());
+    event.map_or(0, |event| event.body.len())
 }
 
 /// Jobs that were blocked while the lane was ordered are due again now that it is not.
@@ -76,7 +133,7 @@ fn ordered_candidates(
     now: Timestamp,
 ) -> Result<Vec<i64>, Failure> {
     let mut heads = Vec::new();
-    let due = all(connection, DUE, params![lane, now.as_micros(), LOOKED_AT.max(limit)], |row| {
+    let due = all(connection, DUE_IN_ORDER, params![lane, now.as_micros(), LOOKED_AT.max(limit)], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
     })?;
     for (id, conversation) in due {
@@ -98,18 +155,22 @@ fn is_head(connection: &Connection, lane: &str, id: i64, conversation: Option<i6
 }
 
 /// Claims one job. A row that cannot be read becomes a dead letter, so that it cannot block its lane.
-fn claim_one(connection: &Connection, id: i64, claim: &Claim) -> Result<Option<ClaimedJob>, Failure> {
-    let sql = "update jobs set state = ?2, fence = fence + 1, attempts = attempts + 1, \
-        schedule_attempts = schedule_attempts + 1, lease_until = ?3 where id = ?1 and state = 'waiting'";
-    let lease_until = claim.now.after(claim.lease);
-    let running = JobState::Waiting.next(Transition::Claim).map_or("", JobState::as_str);
-    execute(connection, sql, params![id, running, lease_until.as_micros()])?;
-    match load(connection, id) {
+fn claim_one(
+    connection: &Connection,
+    id: i64,
+    candidate: Result<ClaimedJob, Failure>,
+    claim: &Claim,
+) -> Result<Option<ClaimedJob>, Failure> {
+    // The states are written out, see `Standing::follow`.
+    let sql = "update jobs set state = 'running', fence = fence + 1, attempts = attempts + 1, \
+        schedule_attempts = schedule_attempts + 1, lease_until = ?2 where id = ?1 and state = 'waiting'";
+    execute(connection, sql, [id, claim.now.after(claim.lease).as_micros()])?;
+    match candidate {
         Err(failure) if failure.severity() == Severity::Row => {
             bury(connection, id, &failure.to_string(), claim.now)?;
             Ok(None)
         }
-        loaded => loaded,
+        candidate => candidate.map(Some),
     }
 }
 
@@ -120,16 +181,8 @@ fn bury(connection: &Connection, id: i64, reason: &str, now: Timestamp) -> Resul
     Ok(())
 }
 
-fn load(connection: &Connection, id: i64) -> Result<Option<ClaimedJob>, Failure> {
-    let sql = "select jobs.id, kind, lane, fence, attempts, schedule_attempts, lease_until, event_seq, \
-        jobs.message_id, media_position, send_key, request, rule, \
-        events.id as stored_id, events.source, events.received_at, body, event_type \
-        from jobs left join events on events.seq = event_seq left join event_facts on event_facts.seq = event_seq \
-        where jobs.id = ?1";
-    first(connection, sql, [id], |row| decode(row, id))
-}
-
-fn decode(row: &Row<'_>, id: i64) -> Result<ClaimedJob, Failure> {
+/// The job as it is once it is claimed.
+fn decode(row: &Row<'_>, id: i64, claim: &Claim) -> Result<ClaimedJob, Failure> {
     let lane: String = row.get("lane")?;
     let kind = named("jobs", id, word(row, "kind").map_err(Failure::from))?;
     let (message, position): (Option<String>, Option<i64>) =
@@ -139,10 +192,10 @@ fn decode(row: &Row<'_>, id: i64) -> Result<ClaimedJob, Failure> {
         id: JobId(id),
         kind,
         lane: lane_of(&lane).ok_or_else(|| broken("jobs", id, format!("`{lane}` is not a lane")))?,
-        fence: row.get("fence")?,
-        attempt: row.get("attempts")?,
-        schedule_attempt: row.get("schedule_attempts")?,
-        lease_until: time(row, "lease_until")?,
+        fence: row.get::<_, i64>("fence")? + 1,
+        attempt: row.get::<_, i64>("attempts")? + 1,
+        schedule_attempt: row.get::<_, i64>("schedule_attempts")? + 1,
+        lease_until: claim.now.after(claim.lease),
         event: event_of(row, id)?,
         event_type: row.get("event_type")?,
         media,
@@ -264,7 +317,7 @@ mod tests {
     #[test]
     fn claims_cost_the_same_however_many_jobs_wait() {
         let database = database();
-        for sql in [DUE, BLOCKED, NEXT_LANE, LANE_DUE] {
+        for sql in [DUE, DUE_IN_ORDER, BLOCKED, NEXT_LANE, LANE_DUE] {
             assert_searches(&database, sql, "jobs_due");
         }
         assert_searches(&database, HEAD, "jobs_order");

@@ -2,8 +2,10 @@
 
 use inlet_domain::{EventFilter, JobFilter, MessageFilter, PageRequest, Source};
 use rusqlite::types::Value;
-use rusqlite::{ParamsFromIter, params_from_iter};
+use rusqlite::{Connection, ParamsFromIter, params_from_iter};
 
+use super::event_log::find;
+use super::failure::Failure;
 use super::rows::{clean, to_json};
 
 /// Conditions that must all hold.
@@ -48,14 +50,33 @@ pub(super) fn rows_wanted(page: PageRequest) -> u32 {
     page.limit.clamp(1, inlet_domain::MAX_LIMIT) + 1
 }
 
+/// Which jobs are meant, and what is needed to find the event that the filter names: the candidates in memory.
+#[derive(Debug, Clone)]
+pub(super) struct JobSearch {
+    pub(super) filter: JobFilter,
+    pub(super) recent: Vec<i64>,
+}
+
 /// The conditions of a list of jobs.
-pub(super) fn job_conditions(filter: &JobFilter) -> Conditions {
+pub(super) fn job_conditions(connection: &Connection, search: &JobSearch) -> Result<Conditions, Failure> {
+    let id = search.filter.event_id.as_deref();
+    let event = id.map(|id| find(connection, &search.recent, id)).transpose()?;
+    let mut conditions = job_terms(&search.filter);
+    // No event has the position 0.
+    conditions.add_some("event_seq = ?", event.map(Option::unwrap_or_default));
+    Ok(conditions)
+}
+
+fn job_terms(filter: &JobFilter) -> Conditions {
     let mut conditions = Conditions::default();
     conditions.add_some("kind = ?", filter.kind.map(|kind| kind.as_str().to_owned()));
     conditions.add_some("state = ?", filter.state.map(|state| state.as_str().to_owned()));
     conditions.add_some("destination = ?", filter.destination.as_deref().map(clean));
-    conditions.add_some("event_id = ?", filter.event_id.as_deref().map(clean));
-    conditions.add_some("(message_id = ? or sent_message_id = ?)", filter.message_id.as_deref().map(clean));
+    // A job is of a message because its event is, or because it has sent it.
+    conditions.add_some(
+        "(event_seq in (select seq from event_facts where message_id = ?) or sent_message_id = ?)",
+        filter.message_id.as_deref().map(clean),
+    );
     conditions.add_some("replay_id = ?", filter.replay_id.map(|replay| replay.0));
     conditions.add_some("created_at >= ?", filter.after.map(|after| after.as_micros()));
     conditions.add_some("created_at < ?", filter.before.map(|before| before.as_micros()));
@@ -126,12 +147,11 @@ mod tests {
             (dead, "jobs_state"),
             (full, "jobs_counts"),
             (JobFilter { destination: text(), ..default() }, "jobs_destination"),
-            (JobFilter { event_id: text(), ..default() }, "jobs_event"),
             (JobFilter { replay_id: Some(ReplayId(1)), ..default() }, "jobs_replay"),
-            (JobFilter { message_id: text(), ..default() }, "jobs_message"),
+            (JobFilter { message_id: text(), ..default() }, "jobs_event"),
             (JobFilter { message_id: text(), ..default() }, "jobs_sent_message"),
         ] {
-            let conditions = job_conditions(&filter).sql();
+            let conditions = job_terms(&filter).sql();
             let sql = format!("select * from jobs{conditions} order by id desc limit 9");
             assert_searches(&database, &sql, index);
         }

@@ -204,10 +204,13 @@ impl Standing {
         let next = self.state.next(transition).ok_or_else(|| {
             broken("jobs", self.id.0, format!("`{}` does not allow {transition:?}", self.state))
         })?;
-        let sql =
-            "update jobs set state = ?2, lease_until = null, finished_at = ?3, last_error = ?4 where id = ?1";
+        // The state is written out: with a parameter in its place SQLite prepares the statement anew each time, to see
+        // which partial indexes the row belongs to.
+        let sql = format!(
+            "update jobs set state = '{next}', lease_until = null, finished_at = ?2, last_error = ?3 where id = ?1"
+        );
         let finished_at = next.is_final().then_some(now.as_micros());
-        execute(connection, sql, params![self.id.0, next.as_str(), finished_at, clean_optional(error)])?;
+        execute(connection, &sql, params![self.id.0, finished_at, clean_optional(error)])?;
         self.let_media_follow(connection, next)?;
         if next.is_final() {
             unblock_next(connection, &self.lane, self.conversation_id)?;

@@ -1,12 +1,10 @@
 //! Lists newest first, by key: messages, conversations, jobs, replies, opt-outs, rejections, replays.
 
-use inlet_domain::{
-    Conversation, Job, JobFilter, Message, MessageFilter, OptOut, Page, PageRequest, Rejection, Replay,
-};
+use inlet_domain::{Conversation, Job, Message, MessageFilter, OptOut, Page, PageRequest, Rejection, Replay};
 use rusqlite::{Connection, Row};
 
 use super::failure::Failure;
-use super::filters::{Conditions, job_conditions, message_conditions, rows_wanted};
+use super::filters::{Conditions, JobSearch, job_conditions, message_conditions, rows_wanted};
 use super::rows::{all, first, named, time, word};
 use super::{jobs, messages, replays};
 
@@ -84,10 +82,10 @@ fn decode_conversation(row: &Row<'_>) -> Result<Conversation, Failure> {
 /// Jobs.
 pub(super) fn jobs(
     connection: &Connection,
-    filter: &JobFilter,
+    search: &JobSearch,
     page: PageRequest,
 ) -> Result<Page<Job>, Failure> {
-    let conditions = job_conditions(filter);
+    let conditions = job_conditions(connection, search)?;
     List { columns: jobs::COLUMNS, table: "jobs", key: "id", conditions }.page(connection, page, jobs::decode)
 }
 

@@ -92,16 +92,16 @@ pub(super) fn save(connection: &Connection, message: &Message) -> Result<Option<
     }
 }
 
-fn insert(connection: &Connection, message: &Message) -> Result<Option<i64>, Failure> {
-    let conversation = message.conversation().map(|key| find_or_make(connection, &key)).transpose()?;
+/// Writes a message that is not known yet. Returns its conversation.
+pub(super) fn insert(connection: &Connection, message: &Message) -> Result<Option<i64>, Failure> {
+    let number: i64 = value(connection, "select coalesce(max(number), 0) + 1 from messages", [])?;
+    let conversation =
+        message.conversation().map(|key| join(connection, &key, message, number)).transpose()?;
     let sql = "insert into messages (id, direction, kind, from_number, to_number, recipients, cc, text, status, \
         carrier, line_type, encoding, parts, messaging_profile_id, conversation_id, received_at, errors, \
-        autoresponse_type, unsigned) \
-        values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
-    write(connection, sql, message, conversation)?;
-    if let Some(conversation) = conversation {
-        count(connection, message, conversation, connection.last_insert_rowid())?;
-    }
+        autoresponse_type, unsigned, number) \
+        values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+    write(connection, sql, message, conversation, number)?;
     Ok(conversation)
 }
 
@@ -113,16 +113,14 @@ fn update(
 ) -> Result<Option<i64>, Failure> {
     // A receipt may be the first to name the other side.
     let joins = if conversation.is_none() { message.conversation() } else { None };
-    let joined = joins.map(|key| find_or_make(connection, &key)).transpose()?;
+    let joined = joins.map(|key| join(connection, &key, message, number)).transpose()?;
     let sql = "update messages set direction = ?2, kind = ?3, from_number = ?4, to_number = ?5, recipients = ?6, \
         cc = ?7, text = ?8, status = ?9, carrier = ?10, line_type = ?11, encoding = ?12, parts = ?13, \
         messaging_profile_id = ?14, conversation_id = ?15, received_at = ?16, errors = ?17, \
-        autoresponse_type = ?18, unsigned = ?19 where id = ?1";
-    write(connection, sql, message, conversation.or(joined))?;
-    match (conversation, joined) {
-        (None, Some(joined)) => count(connection, message, joined, number)?,
-        (Some(conversation), _) => refresh_text(connection, message, conversation, number)?,
-        (None, None) => {}
+        autoresponse_type = ?18, unsigned = ?19 where number = ?20 and id = ?1";
+    write(connection, sql, message, conversation.or(joined), number)?;
+    if let Some(conversation) = conversation {
+        refresh_text(connection, message, conversation, number)?;
     }
     Ok(conversation.or(joined))
 }
@@ -132,6 +130,7 @@ fn write(
     sql: &str,
     message: &Message,
     conversation: Option<i64>,
+    number: i64,
 ) -> Result<(), Failure> {
     let values = params![
         clean(&message.id),
@@ -153,17 +152,33 @@ fn write(
         to_json(&message.errors),
         clean_optional(message.autoresponse_type.as_deref()),
         message.unsigned,
+        number,
     ];
     execute(connection, sql, values)?;
     Ok(())
 }
 
-fn find_or_make(connection: &Connection, key: &ConversationKey) -> Result<i64, Failure> {
+/// Counts a message that is new to its conversation, which is made where it is missing. An older message, fetched after
+/// the fact, does not become its latest.
+fn join(
+    connection: &Connection,
+    key: &ConversationKey,
+    message: &Message,
+    number: i64,
+) -> Result<i64, Failure> {
+    let unread = i64::from(message.direction == Direction::Inbound);
+    let (at, text) = (message.received_at.as_micros(), clean_optional(message.text.as_deref()));
     if let Some(id) = find_conversation(connection, key)? {
+        let sql = "update conversations set messages = messages + 1, unread = unread + ?2, \
+            last_number = iif(last_message_at <= ?4, ?3, last_number), \
+            last_text = iif(last_message_at <= ?4, ?5, last_text), \
+            last_message_at = max(last_message_at, ?4) where id = ?1";
+        execute(connection, sql, params![id, unread, number, at, text])?;
         return Ok(id);
     }
-    let sql = "insert into conversations (our_number, party, last_message_at) values (?1, ?2, ?3)";
-    execute(connection, sql, params![clean(&key.ours), clean(&key.party), i64::MIN])?;
+    let sql = "insert into conversations (our_number, party, messages, unread, last_number, last_message_at, last_text) \
+        values (?1, ?2, 1, ?3, ?4, ?5, ?6)";
+    execute(connection, sql, params![clean(&key.ours), clean(&key.party), unread, number, at, text])?;
     Ok(connection.last_insert_rowid())
 }
 
@@ -174,18 +189,6 @@ pub(super) fn find_conversation(
 ) -> Result<Option<i64>, Failure> {
     let sql = "select id from conversations where our_number = ?1 and party = ?2";
     first(connection, sql, params![clean(&key.ours), clean(&key.party)], |row| Ok(row.get(0)?))
-}
-
-/// Counts a message that is new to its conversation. An older one, fetched after the fact, does not become its latest.
-fn count(connection: &Connection, message: &Message, conversation: i64, number: i64) -> Result<(), Failure> {
-    let unread = i64::from(message.direction == Direction::Inbound);
-    let sql = "update conversations set messages = messages + 1, unread = unread + ?2 where id = ?1";
-    execute(connection, sql, params![conversation, unread])?;
-    let sql = "update conversations set last_number = ?2, last_message_at = ?3, last_text = ?4 \
-        where id = ?1 and last_message_at <= ?3";
-    let text = clean_optional(message.text.as_deref());
-    execute(connection, sql, params![conversation, number, message.received_at.as_micros(), text])?;
-    Ok(())
 }
 
 fn refresh_text(

@@ -10,22 +10,32 @@ use super::messages::archive_media;
 use super::rows::{all, clean_optional, execute, named, time};
 use super::sends::{record_opt_out, record_sent};
 use crate::error::StoreError;
+use crate::store::FinishedAttempt;
 
-/// Records an attempt and its outcome.
-pub(super) fn finish_attempt(
+/// Records attempts and their outcomes. A lost lease concerns its own attempt alone; any other failure all of them, and
+/// the caller tries each by itself.
+pub(super) fn finish_attempts(
     connection: &Connection,
-    id: JobId,
-    fence: i64,
-    attempt: &Attempt,
-    outcome: &Outcome,
-) -> Result<(), Failure> {
-    let job = Standing::of(connection, id)?.filter(|job| job.fence == fence);
+    finished: &[FinishedAttempt],
+) -> Result<Vec<Result<(), StoreError>>, Failure> {
+    let recorded = finished.iter().map(|one| match finish_attempt(connection, one) {
+        Err(Failure::Store(error @ StoreError::LeaseLost { .. })) => Ok(Err(error)),
+        Err(failure) => Err(failure),
+        Ok(()) => Ok(Ok(())),
+    });
+    recorded.collect()
+}
+
+// A lost lease is found before anything is written.
+fn finish_attempt(connection: &Connection, finished: &FinishedAttempt) -> Result<(), Failure> {
+    let FinishedAttempt { job: id, fence, attempt, outcome } = finished;
+    let job = Standing::of(connection, *id)?.filter(|job| job.fence == *fence);
     let job = job.ok_or(StoreError::LeaseLost { job: id.0 })?;
-    record_attempt(connection, id, attempt)?;
+    record_attempt(connection, *id, attempt)?;
     match (job.state, outcome) {
         // The lease of a send ran out while Telnyx was slow; its late answer proves as much as a receipt.
         (JobState::Unknown, Outcome::Sent(message)) => {
-            record_sent(connection, id, message)?;
+            record_sent(connection, *id, message)?;
             job.follow(connection, Transition::Receipt, None, attempt.finished_at)?;
             Ok(())
         }

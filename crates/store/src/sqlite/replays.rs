@@ -114,7 +114,9 @@ fn step(
     let (started, mut made, mut looked_at) = (Instant::now(), 0, 0);
     for event in &events {
         if destination.map_or(Ok(true), |destination| is_wanted(connection, destination, event))? {
-            made += i64::from(make_job(connection, running, event, now)?);
+            let ordered = router.keeps_order(&running.replay.destination);
+            let conversation = event.conversation_id.filter(|_| ordered);
+            made += i64::from(make_job(connection, running, event, conversation, now)?);
         }
         looked_at += 1;
         if started.elapsed() > BUDGET {
@@ -193,13 +195,14 @@ fn make_job(
     connection: &Connection,
     running: &Running,
     event: &Match,
+    conversation_id: Option<i64>,
     now: Timestamp,
 ) -> Result<bool, Failure> {
     let lane = Lane::Destination(running.replay.destination.clone());
     let row = NewRow {
         event: Some((EventSeq(event.seq), &event.id)),
         message_id: event.message_id.as_deref(),
-        conversation_id: event.conversation_id,
+        conversation_id,
         replay: Some(running.replay.id),
         ..NewRow::new(JobKind::Deliver, &lane, now)
     };

@@ -200,7 +200,7 @@ fn our_texts(
 /// Links a send with the message Telnyx made of it. What a receipt has told meanwhile is kept.
 pub(super) fn record_sent(connection: &Connection, job: JobId, message: &Message) -> Result<(), Failure> {
     if messages::message(connection, &message.id)?.is_none() {
-        messages::save(connection, message)?;
+        messages::insert(connection, message)?;
     }
     link_sent(connection, job, &message.id)
 }

@@ -38,10 +38,13 @@ macro_rules! conformance {
             claiming: a_paused_destination_gives_nothing;
             claiming: ten_thousand_due_jobs_delay_nobody_else;
             claiming: recovery_returns_every_lease;
+            claiming: a_claim_hands_out_no_more_than_memory_should_hold;
+            claiming: attempts_are_recorded_together_and_a_lost_lease_spoils_none_of_the_others;
             ordering: a_conversation_is_delivered_in_order;
             ordering: a_failing_head_blocks_only_its_conversation;
             ordering: every_end_of_the_head_lets_the_next_go;
             ordering: events_without_a_conversation_are_unordered;
+            ordering: what_was_routed_to_a_destination_without_order_has_none;
             ordering: blocked_jobs_are_not_due;
             jobs: a_failed_attempt_is_tried_again_when_due;
             jobs: a_dead_letter_is_retried_from_the_start_of_its_schedule;

@@ -1,8 +1,8 @@
 //! Promises about claims, leases and fencing tokens.
 
 use futures_util::future::join_all;
-use inlet_domain::{JobState, Lane, Outcome};
-use inlet_store::{BulkAction, StoreError};
+use inlet_domain::{ClaimedJob, JobState, Lane, Outcome};
+use inlet_store::{BulkAction, CLAIM_BYTES, ClaimLane, FinishedAttempt, StoreError};
 
 use super::world::{World, at, attempt, crm, destination};
 
@@ -124,4 +124,44 @@ pub async fn recovery_returns_every_lease(world: World) {
     assert_eq!((progress.returned, progress.unknown), (1, 0));
     assert_eq!(world.claim(crm(), 10, 1).await.len(), 2);
     assert_eq!(world.change_job(jobs[1].id, BulkAction::Retry, at(1)).await.unwrap(), Some(false));
+}
+
+pub async fn a_claim_hands_out_no_more_than_memory_should_hold(world: World) {
+    // Not JSON, so that it is no message, and the largest that a listener takes.
+    let large = vec![b'x'; 1024 * 1024];
+    for number in 0..6 {
+        world.record(&format!("e-{number}"), large.clone()).await;
+    }
+    world.route().await;
+    for ordered in [false, true] {
+        let lane = ClaimLane { lane: crm(), limit: 10, ordered };
+        let claimed = world.claim_lane(lane, 0).await;
+        let bytes: usize = claimed.iter().map(|job| job.event.as_ref().unwrap().body.len()).sum();
+        assert_eq!((claimed.len(), bytes), (4, CLAIM_BYTES));
+        world.release(claimed.iter().map(|job| (job.id, job.fence)).collect()).await.unwrap();
+    }
+}
+
+pub async fn attempts_are_recorded_together_and_a_lost_lease_spoils_none_of_the_others(world: World) {
+    world.pile_up(3).await;
+    let jobs = world.claim(crm(), 3, 0).await;
+    world.expire_leases(at(31)).await.unwrap();
+    let again = world.claim(crm(), 2, 31).await;
+    let finished = |job: &ClaimedJob, outcome: Outcome| FinishedAttempt {
+        job: job.id,
+        fence: job.fence,
+        attempt: attempt(job, &outcome, 32),
+        outcome,
+    };
+    let outcomes = vec![
+        finished(&again[0], Outcome::Done),
+        finished(&jobs[2], Outcome::Done),
+        finished(&again[1], Outcome::Retry { due_at: at(60) }),
+    ];
+    let results = world.finish_attempts(outcomes).await.unwrap();
+    assert!(matches!(results[..], [Ok(()), Err(StoreError::LeaseLost { .. }), Ok(())]), "{results:?}");
+    assert_eq!(world.state(jobs[0].id).await, JobState::Done);
+    assert_eq!(world.state(jobs[2].id).await, JobState::Waiting);
+    assert!(world.job(jobs[2].id).await.unwrap().unwrap().1.is_empty());
+    assert_eq!(world.job(jobs[1].id).await.unwrap().unwrap().0.due_at, at(60));
 }

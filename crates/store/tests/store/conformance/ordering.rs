@@ -16,7 +16,8 @@ fn names(jobs: &[ClaimedJob]) -> Vec<&str> {
 }
 
 /// Three texts of one conversation, one of another.
-async fn texts(world: &World) {
+async fn texts(world: &mut World) {
+    world.destinations[0].ordered = true;
     for name in ["a1", "a2", "a3"] {
         world.text(name, "hi").await;
     }
@@ -24,8 +25,8 @@ async fn texts(world: &World) {
     world.route().await;
 }
 
-pub async fn a_conversation_is_delivered_in_order(world: World) {
-    texts(&world).await;
+pub async fn a_conversation_is_delivered_in_order(mut world: World) {
+    texts(&mut world).await;
     let first = world.claim_lane(ordered(10), 0).await;
     assert_eq!(names(&first), ["e-a1", "e-b1"]);
     assert!(world.claim_lane(ordered(10), 0).await.is_empty());
@@ -36,8 +37,8 @@ pub async fn a_conversation_is_delivered_in_order(world: World) {
     assert_eq!(names(&world.claim_lane(ordered(10), 0).await), ["e-a3"]);
 }
 
-pub async fn a_failing_head_blocks_only_its_conversation(world: World) {
-    texts(&world).await;
+pub async fn a_failing_head_blocks_only_its_conversation(mut world: World) {
+    texts(&mut world).await;
     let first = world.claim_lane(ordered(1), 0).await;
     world.finish(&first[0], Outcome::Retry { due_at: at(60) }, 0).await;
     let other = world.claim_lane(ordered(10), 1).await;
@@ -48,8 +49,8 @@ pub async fn a_failing_head_blocks_only_its_conversation(world: World) {
     assert_eq!(names(&world.claim_lane(ordered(10), 100).await), ["e-b1", "e-a1"]);
 }
 
-pub async fn every_end_of_the_head_lets_the_next_go(world: World) {
-    texts(&world).await;
+pub async fn every_end_of_the_head_lets_the_next_go(mut world: World) {
+    texts(&mut world).await;
     let first = world.claim_lane(ordered(10), 0).await;
     world.finish(&first[0], Outcome::Dead, 0).await;
     let second = world.claim_lane(ordered(10), 0).await;
@@ -68,8 +69,16 @@ pub async fn events_without_a_conversation_are_unordered(world: World) {
     assert_eq!(world.claim_lane(ordered(3), 0).await.len(), 2);
 }
 
-pub async fn blocked_jobs_are_not_due(world: World) {
-    texts(&world).await;
+pub async fn what_was_routed_to_a_destination_without_order_has_none(world: World) {
+    world.text("a1", "hi").await;
+    world.text("a2", "hi").await;
+    world.route().await;
+    // A new configuration may want order: of what is routed from now on.
+    assert_eq!(names(&world.claim_lane(ordered(10), 0).await), ["e-a1", "e-a2"]);
+}
+
+pub async fn blocked_jobs_are_not_due(mut world: World) {
+    texts(&mut world).await;
     let first = world.claim_lane(ordered(10), 0).await;
     world.finish(&first[0], Outcome::Retry { due_at: at(60) }, 0).await;
     // Else a caller that sleeps until the next job is due would never sleep.

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use inlet_domain::{Destination, Lane, NewEvent, Recorded, Source};
-use inlet_store::{EventLog, SqliteConfig, SqliteStore, Store, StoreError};
+use inlet_domain::{ClaimedJob, Destination, JobState, Lane, NewEvent, Outcome, Recorded, Source};
+use inlet_store::{EventLog, FinishedAttempt, SqliteConfig, SqliteStore, Store, StoreError};
 use rusqlite::Connection;
 
 use super::{config, open};
-use crate::conformance::world::{World, at, crm, destination, inbound};
+use crate::conformance::world::{World, at, attempt, crm, destination, inbound};
 
 fn event(id: &str, body: impl Into<Bytes>) -> NewEvent {
     NewEvent { id: id.to_owned(), source: Source::Telnyx, received_at: at(0), body: body.into() }
@@ -101,6 +101,35 @@ async fn an_event_that_cannot_be_routed_is_kept_as_unreadable_alone() {
     let conversation = world.conversations(<_>::default()).await.unwrap().data.remove(0);
     assert_eq!(conversation.messages, 2);
     assert_eq!(SqliteStore::check(&path).await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_attempt_that_cannot_be_recorded_keeps_no_other_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    let world = World::new(Arc::new(open(&path).await.unwrap()), ());
+    world.pile_up(3).await;
+    let jobs = world.claim(crm(), 3, 0).await;
+    let other = Connection::open(&path).unwrap();
+    let trigger = format!(
+        "create trigger broken before insert on attempts when new.job_id = {} \
+         begin select raise(abort, 'broken row'); end",
+        jobs[1].id.0
+    );
+    other.execute_batch(&trigger).unwrap();
+    let finished = |job: &ClaimedJob| FinishedAttempt {
+        job: job.id,
+        fence: job.fence,
+        attempt: attempt(job, &Outcome::Done, 1),
+        outcome: Outcome::Done,
+    };
+    let results = world.finish_attempts(jobs.iter().map(finished).collect()).await.unwrap();
+    assert!(matches!(results[..], [Ok(()), Err(StoreError::Unavailable { .. }), Ok(())]), "{results:?}");
+    let mut states = Vec::new();
+    for job in &jobs {
+        states.push(world.state(job.id).await);
+    }
+    assert_eq!(states, [JobState::Done, JobState::Running, JobState::Done]);
 }
 
 #[tokio::test]
