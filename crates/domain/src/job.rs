@@ -6,6 +6,7 @@
 //!     ▲                    │ │ begin_send
 //!     │  retry later       │ └────────► sending ── accepted ─► done
 //!     ├────────────────────┤               │ │
+//!     │  given back untried│               │ │
 //!     │  lease expired     │               │ └─ refused for good ─► dead
 //!     │                    │               └ no answer, lease expired ─► unknown ── receipt ─► done
 //!     │                    ├─ given up ─► dead
@@ -14,6 +15,9 @@
 //!
 //!  of a send that was retried by hand:  waiting, running ── receipt ─► done
 //! ```
+//!
+//! `running` begins with the claim, which may come a little before the first byte goes out: a job claimed ahead of a free
+//! slot waits in the engine's hand, and is given back untried, its attempt not counted, where it must not be begun.
 //!
 //! `held` is not a state: it is computed where a waiting job's destination is paused or no longer configured.
 
@@ -96,7 +100,7 @@ words! {
     JobState {
         /// Due now or later.
         Waiting = "waiting",
-        /// Claimed under a lease.
+        /// Claimed under a lease: being tried, or in hand for one of the next slots.
         Running = "running",
         /// A message is on its way to Telnyx; committed before the POST.
         Sending = "sending",

@@ -7,7 +7,8 @@
 //!
 //! It never discards and never moves a job's due time: a due job waits for the next probe, and no longer than the
 //! longest pause. Whatever has waited that long is tried whatever the breaker says ([`Breaker::allows_overdue`]), so
-//! that a schedule is used up in about its own time however many jobs share the destination.
+//! that a schedule is used up in about its own time however many jobs share the destination, as far as its slots, filled
+//! five times a second, go round.
 
 use std::time::Duration;
 

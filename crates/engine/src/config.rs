@@ -10,6 +10,8 @@ use url::Url;
 
 // Room for an attempt to be recorded after its handler has used all its time.
 const RECORDING_MARGIN: Duration = Duration::from_secs(15);
+/// How long, at most, a job that was claimed ahead waits in hand for a slot.
+pub(crate) const HELD_AT_MOST: Duration = Duration::from_secs(5);
 
 /// Everything the engine needs to know.
 pub struct EngineConfig {
@@ -79,10 +81,10 @@ pub struct SendConfig {
 }
 
 impl EngineConfig {
-    /// The lease that is used: longer than any handler may take.
+    /// The lease that is used: long enough for a job to wait in hand, for its handler, and to be recorded.
     pub(crate) fn effective_lease(&self) -> Duration {
         let timeouts = self.destinations.iter().map(|(destination, _)| destination.timeout);
         let longest = timeouts.chain([self.media.timeout, self.send.timeout]).max().unwrap_or_default();
-        self.lease.max(longest.saturating_add(RECORDING_MARGIN))
+        self.lease.max(longest.saturating_add(RECORDING_MARGIN).saturating_add(HELD_AT_MOST))
     }
 }

@@ -1,22 +1,31 @@
-//! Claims due jobs, per lane up to its free slots, and has each run in a task of its own.
+//! Claims due jobs, per lane for its free slots and, where jobs end quickly, ahead of them, and has each run in a task.
 //!
-//! All lanes are claimed for in one transaction. A lane without a free slot is left out, so ten thousand due jobs of
-//! a hung destination are neither looked at nor in anybody's way. Wake-ups (a commit, a freed slot, a due time) make
-//! it quick; looking again after the poll interval makes it right.
+//! All lanes are claimed for in one transaction. A lane without need is left out, so ten thousand due jobs of a hung
+//! destination are neither looked at nor in anybody's way. Wake-ups (a commit, a freed slot, a due time) make it
+//! quick; looking again after the poll interval makes it right. What was claimed ahead and must not be begun, because
+//! its destination is paused or fails, goes back untried.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use inlet_domain::{ClaimedJob, Clock, Timestamp};
-use inlet_store::{Claim, DestinationSwitch, Store, StoreError};
+use inlet_domain::{ClaimedJob, Clock, Lane};
+use inlet_store::{Claim, ClaimLane, DestinationSwitch, Store, StoreError};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::job_run::JobRunner;
-use crate::lanes::Lanes;
+use crate::lanes::{Claimed, Lanes, Slot};
 use crate::metrics::{DestinationLabel, Metrics};
 use crate::wake::Wake;
+
+// Under load there is a commit every few milliseconds; what people have switched, and when the next job is due, is not
+// read as often.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+// A destination that is down fails fast. A million jobs that are overdue there, tried as fast as slots are free, would
+// take the machine from the others; so the slots are filled with them five times a second and no more often.
+const OVERDUE_EVERY: Duration = Duration::from_millis(200);
 
 /// The claiming loop.
 pub(crate) struct Dispatcher {
@@ -34,15 +43,20 @@ pub(crate) struct Dispatcher {
 
 impl Dispatcher {
     pub(crate) async fn run(mut self) {
-        if !self.recover().await {
-            return;
+        if self.recover().await {
+            self.work().await;
         }
-        let mut states_read_at = None;
+        self.lanes.stop_all();
+        self.give_back(self.lanes.take_unwanted(self.clock.now())).await;
+    }
+
+    async fn work(&mut self) {
+        let mut looks = Looks::default();
         loop {
             self.wake.register();
-            self.heed_retries(&mut states_read_at).await;
-            let pause = match self.claim().await {
-                Ok(next_at) => self.pause_until(next_at),
+            self.heed_switches(&mut looks).await;
+            let pause = match self.claim(&mut looks).await {
+                Ok(pause) => pause,
                 Err(StoreError::Closed) => return,
                 Err(error) => {
                     self.metrics.store_errors.inc();
@@ -87,20 +101,26 @@ impl Dispatcher {
         }
     }
 
-    /// Claims and starts jobs. Returns when there will be something to do by itself, as far as is known.
-    async fn claim(&self) -> Result<Option<Timestamp>, StoreError> {
+    /// Claims and begins jobs. Returns for how long there will be nothing to do by itself, as far as is known.
+    async fn claim(&self, looks: &mut Looks) -> Result<Duration, StoreError> {
         let now = self.clock.now();
+        self.give_back(self.lanes.take_unwanted(now)).await;
+        self.begin(self.lanes.begin_held(now));
         let free = self.lanes.free(now);
         if !free.lanes.is_empty() {
-            let claim = Claim { lanes: free.lanes, now, lease: self.lease };
-            self.start(self.store.claim_due(claim).await?).await;
+            self.claim_for(Claim { lanes: free.lanes, now, lease: self.lease }, false).await?;
         }
         let longest_pause = self.lanes.breaker_pause_max();
-        if !free.overdue.is_empty() {
+        looks.overdue_remain &= !free.overdue.is_empty();
+        if !free.overdue.is_empty() && is_time(&mut looks.overdue, OVERDUE_EVERY) {
             // The same claim as of a moment ago: what was due then, under a lease that ends as any other.
             let lease = self.lease.saturating_add(longest_pause);
             let claim = Claim { lanes: free.overdue, now: now.before(longest_pause), lease };
-            self.start(self.store.claim_due(claim).await?).await;
+            looks.overdue_remain = self.claim_for(claim, true).await? > 0;
+        }
+        let longest_wait = if looks.overdue_remain { OVERDUE_EVERY.min(self.poll) } else { self.poll };
+        if !is_time(&mut looks.due_at, LOOK_AGAIN) {
+            return Ok(LOOK_AGAIN);
         }
         // Work that is due already waits for a slot, which wakes us, or for its turn under an open breaker.
         let next_due = self.store.next_due(now).await?;
@@ -109,47 +129,107 @@ impl Dispatcher {
             false => None,
         };
         let next_overdue = next_overdue.map(|due_at| due_at.after(longest_pause));
-        Ok(next_due.into_iter().chain(next_overdue).chain(free.next_probe_at).min())
+        let next_at = next_due.into_iter().chain(next_overdue).chain(free.next_probe_at).min();
+        Ok(next_at.map_or(longest_wait, |at| at.since(self.clock.now()).min(longest_wait)))
     }
 
-    async fn start(&self, jobs: Vec<ClaimedJob>) {
-        if self.wake.stopped() && !jobs.is_empty() {
-            let untried = jobs.iter().map(|job| (job.id, job.fence)).collect();
-            if let Err(error) = self.store.release(untried).await {
-                warn!(%error, "cannot return {} claimed jobs: {error}", jobs.len());
-            }
-            return;
+    /// Makes a claim and begins what it brings. Returns how many jobs that is.
+    async fn claim_for(&self, claim: Claim, overdue: bool) -> Result<usize, StoreError> {
+        let lanes = claim.lanes.clone();
+        let jobs = self.store.claim_due(claim).await?;
+        if self.wake.stopped() {
+            self.give_back(jobs).await;
+            return Ok(0);
         }
-        for job in jobs {
-            let (runner, slot) = (Arc::clone(&self.runner), self.lanes.occupy(&job.lane));
+        let (now, count) = (self.clock.now(), jobs.len());
+        for (lane, jobs) in by_lane(lanes, jobs) {
+            self.begin(self.lanes.take_in(&Claimed { lane, overdue }, jobs, now));
+        }
+        Ok(count)
+    }
+
+    fn begin(&self, jobs: Vec<(ClaimedJob, Slot)>) {
+        for (job, slot) in jobs {
+            let runner = Arc::clone(&self.runner);
             self.tracker.spawn(async move { runner.run(job, slot).await });
         }
     }
 
-    /// Closes breakers that a person's retry is newer than. Looks only while one is open, once per poll interval.
-    async fn heed_retries(&self, read_at: &mut Option<Instant>) {
-        let is_fresh = read_at.is_some_and(|at| at.elapsed() < self.poll);
-        if is_fresh || !self.lanes.any_open() {
+    /// Returns claimed jobs untried. Where that fails, their leases will end.
+    async fn give_back(&self, jobs: Vec<ClaimedJob>) {
+        if jobs.is_empty() {
             return;
         }
-        *read_at = Some(Instant::now());
-        let switches = match self.store.destination_switches().await {
-            Ok(switches) => switches,
-            Err(error) => {
-                warn!(%error, "cannot read the states of destinations: {error}");
-                return;
-            }
-        };
-        for DestinationSwitch { name, retried_at, .. } in switches {
-            let Some(retried_at) = retried_at else { continue };
-            if self.lanes.retried(&name, retried_at) == Some(false) {
-                info!(destination = %name, "{name} is tried again as a person asked");
-                self.metrics.breaker_open.get_or_create(&DestinationLabel { destination: name }).set(0);
-            }
+        let untried = jobs.iter().map(|job| (job.id, job.fence)).collect();
+        if let Err(error) = self.store.release(untried).await {
+            warn!(%error, "cannot return {} claimed jobs: {error}", jobs.len());
         }
     }
 
-    fn pause_until(&self, next_at: Option<Timestamp>) -> Duration {
-        next_at.map_or(self.poll, |at| at.since(self.clock.now()).min(self.poll))
+    /// Heeds what people have done to destinations: a pause concerns what is in hand, a retry closes a breaker. Looks
+    /// only where there is one or the other.
+    async fn heed_switches(&self, looks: &mut Looks) {
+        let every = match (self.lanes.heeds_pauses(), self.lanes.any_open()) {
+            (true, _) => LOOK_AGAIN.min(self.poll),
+            (false, true) => self.poll,
+            (false, false) => return,
+        };
+        if !is_time(&mut looks.switches, every) {
+            return;
+        }
+        match self.store.destination_switches().await {
+            Ok(switches) => self.apply_switches(switches),
+            Err(error) => warn!(%error, "cannot read the states of destinations: {error}"),
+        }
     }
+
+    fn apply_switches(&self, switches: Vec<DestinationSwitch>) {
+        let mut paused = BTreeSet::new();
+        for DestinationSwitch { name, paused_at, retried_at, .. } in switches {
+            if let Some(retried_at) = retried_at
+                && self.lanes.retried(&name, retried_at) == Some(false)
+            {
+                info!(destination = %name, "{name} is tried again as a person asked");
+                self.metrics
+                    .breaker_open
+                    .get_or_create(&DestinationLabel { destination: name.clone() })
+                    .set(0);
+            }
+            if paused_at.is_some() {
+                paused.insert(name);
+            }
+        }
+        self.lanes.stop_only(&paused);
+    }
+}
+
+/// When something was last looked at.
+#[derive(Default)]
+struct Looks {
+    switches: Option<Instant>,
+    due_at: Option<Instant>,
+    overdue: Option<Instant>,
+    /// Whether the last look found any, so that there may be more.
+    overdue_remain: bool,
+}
+
+fn is_time(last: &mut Option<Instant>, every: Duration) -> bool {
+    let is_time = last.is_none_or(|at| at.elapsed() >= every);
+    if is_time {
+        *last = Some(Instant::now());
+    }
+    is_time
+}
+
+/// What a claim has brought, for each lane it asked for, in the order of the claim.
+fn by_lane(lanes: Vec<ClaimLane>, jobs: Vec<ClaimedJob>) -> Vec<(ClaimLane, Vec<ClaimedJob>)> {
+    let mut sorted: HashMap<Lane, Vec<ClaimedJob>> = HashMap::new();
+    for job in jobs {
+        sorted.entry(job.lane.clone()).or_default().push(job);
+    }
+    let take = |claim: ClaimLane| {
+        let jobs = sorted.remove(&claim.lane).unwrap_or_default();
+        (claim, jobs)
+    };
+    lanes.into_iter().map(take).collect()
 }

@@ -8,6 +8,7 @@ use http::HeaderValue;
 use inlet_domain::{Clock, Entropy, Lane};
 use inlet_store::{Blobs, Store};
 use prometheus_client::registry::Registry;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -22,6 +23,7 @@ use crate::maintenance::Maintenance;
 use crate::media::MediaHandler;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
+use crate::recorder::{Recorder, WAITING_OUTCOMES};
 use crate::router::RouterTask;
 use crate::send::SendHandler;
 use crate::telnyx_api::{TelnyxApi, bearer};
@@ -99,10 +101,16 @@ impl Engine {
         let Parts { store, clock, entropy, metrics, .. } = parts;
         let (lanes, lease, poll) = (Arc::new(lanes(config)), config.effective_lease(), config.poll);
         let wake = || Wake::new(store.changes(), self.stop.clone());
+        let (outcomes, ended) = mpsc::channel(WAITING_OUTCOMES);
+        let recorder =
+            Recorder { store: Arc::clone(&store), metrics: Arc::clone(&metrics), abort: self.abort.clone() };
+        // It ends by itself, after the last job.
+        self.jobs.spawn(recorder.run(ended));
         let runner = JobRunner {
             handlers,
             store: Arc::clone(&store),
             lanes: Arc::clone(&lanes),
+            outcomes,
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock),
             entropy,
@@ -158,15 +166,13 @@ impl Engine {
         if tokio::time::timeout(grace.mul_f64(HANDLERS_SHARE), ended).await.is_ok() {
             return;
         }
-        warn!(count = self.jobs.len(), "{} jobs did not end in time and are cut off", self.jobs.len());
+        // One of the tasks is the recorder.
+        let count = self.jobs.len().saturating_sub(1);
+        warn!(count, "{count} jobs did not end in time and are cut off");
         self.abort.cancel();
         let rest = grace.saturating_sub(started_at.elapsed()).max(LEAST_RETURNING_TIME);
         if tokio::time::timeout(rest, self.jobs.wait()).await.is_err() {
-            error!(
-                count = self.jobs.len(),
-                "{} jobs could not be returned; their leases will end",
-                self.jobs.len()
-            );
+            error!("some jobs could not be returned; their leases will end");
         }
     }
 }

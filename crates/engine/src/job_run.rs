@@ -1,30 +1,32 @@
-//! Runs one claimed job in its own task and records how it ended, whatever happens to the handler.
+//! Runs claimed jobs, one after the other in one slot, and hands on how they ended, whatever happens to the handler.
 //!
-//! A panic is one failed attempt. An outcome is recorded again and again while the lease holds, because a lost
-//! outcome means that the effect takes place twice. At shutdown a handler that does not end is cut off: its job goes
-//! back to the queue, unless it may already have asked Telnyx for a message.
+//! A panic is one failed attempt. The slot is free for the next job as soon as the handler has ended: its outcome is
+//! the recorder's. At shutdown a handler that does not end is cut off: its job goes back to the queue, unless it may
+//! already have asked Telnyx for a message.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use inlet_domain::{Attempt, ClaimedJob, Clock, Entropy, JobKind, Lane, Outcome, RetrySchedule, Timestamp};
-use inlet_store::{Store, StoreError};
+use inlet_store::{FinishedAttempt, Store};
+use tokio::sync::mpsc::Sender;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::config::HELD_AT_MOST;
 use crate::deliver::DeliverHandler;
 use crate::lanes::{Lanes, Slot};
 use crate::media::MediaHandler;
 use crate::metrics::{AttemptLabels, DestinationLabel, KindLabel, Metrics};
-use crate::report::{Ending, Report, after_failure, without_numbers};
+use crate::recorder::Ended;
+use crate::report::{Ending, Report, after_failure};
 use crate::send::{SendHandler, SendMark};
 
-const FIRST_RECORDING_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_RECORDING_PAUSE: Duration = Duration::from_secs(5);
-// Part of the lease that a handler leaves for recording.
-const RECORDING_SHARE: u32 = 10;
+// At most a tenth of the lease; less than the engine adds to the longest timeout, which is to end a handler first.
+const LEFT_FOR_RECORDING: Duration = Duration::from_secs(10);
 
 /// Knows which handler runs which job.
 pub(crate) struct Handlers {
@@ -56,6 +58,8 @@ pub(crate) struct JobRunner {
     pub(crate) handlers: Arc<Handlers>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) lanes: Arc<Lanes>,
+    /// To the recorder.
+    pub(crate) outcomes: Sender<Ended>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -74,26 +78,40 @@ impl Drop for Owned {
 }
 
 impl JobRunner {
-    /// Runs the job to its end. The slot is free when this returns.
+    /// Runs the job, and after it whatever its lane has in hand. The slot is free when this returns.
     pub(crate) async fn run(&self, job: ClaimedJob, slot: Slot) {
+        let mut next = Some(job);
+        while let Some(job) = next {
+            if let Some(ended) = self.attempt(job).await
+                && let Err(unsent) = self.outcomes.send(ended).await
+            {
+                let id = unsent.0.job.id.0;
+                error!(job.id = id, "cannot record outcome of job {id}: the engine has been dropped");
+            }
+            next = slot.next(self.clock.now());
+        }
+    }
+
+    /// Tries the job once. `None` when there is nothing left to record.
+    pub(crate) async fn attempt(&self, job: ClaimedJob) -> Option<Ended> {
         let started_at = self.clock.now();
         let (job, mark) = (Arc::new(job), Arc::new(SendMark::default()));
         match self.handle(&job, &mark).await {
-            Some(Ending::Report(report)) => self.record(&job, started_at, *report).await,
+            Some(Ending::Report(report)) => return Some(self.ended(&job, started_at, *report)),
             Some(Ending::Recorded) => {}
             None if mark.is_set() => {
                 warn!(job.id = job.id.0, "cut off a message on its way; job {} becomes unknown", job.id.0);
             }
             None => self.release(&job).await,
         }
-        drop(slot);
+        None
     }
 
     /// Runs the handler; `None` when it was cut off by the end of the grace.
     async fn handle(&self, job: &Arc<ClaimedJob>, mark: &Arc<SendMark>) -> Option<Ending> {
         let (handlers, its_job, its_mark) = (Arc::clone(&self.handlers), Arc::clone(job), Arc::clone(mark));
         let mut handler = Owned(tokio::spawn(async move { handlers.run(&its_job, &its_mark).await }));
-        let limit = self.lease.saturating_sub(self.lease / RECORDING_SHARE);
+        let limit = self.time_limit();
         let joined = tokio::select! {
             joined = tokio::time::timeout(limit, &mut handler.0) => joined,
             () = self.abort.cancelled() => {
@@ -110,6 +128,11 @@ impl JobRunner {
         })
     }
 
+    /// What a lease leaves for the handler of a job that has waited in hand, and whose outcome is still to be recorded.
+    fn time_limit(&self) -> Duration {
+        self.lease.saturating_sub(HELD_AT_MOST).saturating_sub((self.lease / 10).min(LEFT_FOR_RECORDING))
+    }
+
     /// The report of a handler that gave none.
     fn broken(&self, job: &ClaimedJob, mark: &SendMark, reason: &str) -> Report {
         error!(job.id = job.id.0, kind = %job.kind, "handler of job {} failed: {reason}", job.id.0);
@@ -123,7 +146,7 @@ impl JobRunner {
         Report::failure(reason, outcome)
     }
 
-    async fn record(&self, job: &ClaimedJob, started_at: Timestamp, report: Report) {
+    fn ended(&self, job: &ClaimedJob, started_at: Timestamp, report: Report) -> Ended {
         let finished_at = self.clock.now();
         self.count(job, &report, finished_at.since(started_at));
         self.tell_breaker(job, &report, finished_at);
@@ -136,34 +159,9 @@ impl JobRunner {
             error: report.error.clone(),
             response: report.response.clone(),
         };
-        match self.finish(job, attempt, &report.outcome).await {
-            Ok(()) => log(job, &report),
-            Err(StoreError::LeaseLost { .. }) => {
-                self.metrics.leases_lost.inc();
-                warn!(job.id = job.id.0, "lease of job {} was lost; its outcome is dropped", job.id.0);
-            }
-            Err(cause) => {
-                error!(job.id = job.id.0, error = %cause, "cannot record outcome of job {}: {cause}", job.id.0);
-            }
-        }
-    }
-
-    async fn finish(&self, job: &ClaimedJob, attempt: Attempt, outcome: &Outcome) -> Result<(), StoreError> {
-        let deadline = Instant::now() + self.lease;
-        let mut pause = FIRST_RECORDING_PAUSE;
-        loop {
-            let result = self.store.finish_attempt(job.id, job.fence, attempt.clone(), outcome.clone()).await;
-            match result {
-                Err(cause) if cause.is_transient() && Instant::now() + pause < deadline => {
-                    self.metrics.store_errors.inc();
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_RECORDING_PAUSE),
-                        () = self.abort.cancelled() => return Err(cause),
-                    }
-                }
-                result => return result,
-            }
-        }
+        let outcome = report.outcome.clone();
+        let finished = FinishedAttempt { job: job.id, fence: job.fence, attempt, outcome };
+        Ended { job: without_bytes(job), report, finished, record_by: Instant::now() + self.lease }
     }
 
     async fn release(&self, job: &ClaimedJob) {
@@ -216,40 +214,11 @@ fn panicked(error: &JoinError) -> String {
     if error.is_panic() { "the handler panicked".to_owned() } else { "the handler was cancelled".to_owned() }
 }
 
-fn log(job: &ClaimedJob, report: &Report) {
-    let event = job.event.as_ref().map_or("-", |event| event.id.as_str());
-    let place = destination(job).unwrap_or(job.kind.as_str());
-    let reason = without_numbers(report.error.as_deref().unwrap_or("no reason"));
-    let (id, attempt) = (job.id.0, job.attempt);
-    match &report.outcome {
-        Outcome::Done => {
-            info!(
-                job.id = id,
-                event.id = event,
-                destination = place,
-                attempt,
-                "delivered event {event} to {place}"
-            );
-        }
-        Outcome::Archived(media) => {
-            info!(job.id = id, event.id = event, media.sha256 = %media.sha256, "archived attachment of event {event}");
-        }
-        Outcome::Retry { due_at } => {
-            info!(
-                job.id = id, event.id = event, destination = place, attempt, due_at = %due_at,
-                "attempt {attempt} of event {event} at {place} failed, next at {due_at}: {reason}"
-            );
-        }
-        Outcome::Dead | Outcome::DeadOptedOut | Outcome::DeadAndPause { .. } => {
-            warn!(
-                job.id = id,
-                event.id = event,
-                destination = place,
-                attempt,
-                "gave up event {event} at {place} after attempt {attempt}: {reason}"
-            );
-        }
-        // Their handler has said it.
-        Outcome::Sent(_) | Outcome::Unknown => {}
+// Outcomes may have to wait for the store, and a megabyte each is too much to wait with.
+fn without_bytes(job: &ClaimedJob) -> ClaimedJob {
+    let mut job = job.clone();
+    if let Some(event) = &mut job.event {
+        event.body = Bytes::new();
     }
+    job
 }

@@ -1,7 +1,7 @@
 //! Routes events, claims jobs and runs them: the only crate that causes effects.
 //!
 //! Three loops ([`Engine::start`]) meet the rest of Inlet only in the store: `router` turns events into jobs,
-//! `dispatch` claims due jobs and has each run under a lease, `maintenance` returns lost leases and purges.
+//! `dispatch` claims due jobs and has each run under a lease (`recorder` notes how they end), `maintenance` returns lost leases and purges.
 //! A new destination begins in `destinations.rs`; whatever goes out goes through `outbound.rs`.
 
 mod breaker;
@@ -10,12 +10,14 @@ mod deliver;
 mod destinations;
 mod dispatch;
 mod engine;
+mod hand;
 mod job_run;
 mod lanes;
 mod maintenance;
 mod media;
 mod metrics;
 mod outbound;
+mod recorder;
 mod report;
 mod router;
 mod secret;

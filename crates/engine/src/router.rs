@@ -10,8 +10,8 @@ use tracing::{debug, warn};
 use crate::metrics::{Metrics, OwnerLabel};
 use crate::wake::Wake;
 
-// One transaction's worth: long enough to amortise the commit, short enough not to hold up the next acknowledgement.
-const BATCH: u32 = 100;
+// One transaction's worth: long enough to amortise the commit, short enough not to hold up claims and outcomes.
+const BATCH: u32 = 500;
 
 /// The routing loop.
 pub(crate) struct RouterTask {

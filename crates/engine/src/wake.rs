@@ -28,13 +28,15 @@ impl Wake {
         self.changes.borrow_and_update();
     }
 
-    /// Waits for a commit, for `other`, or until `pause` is over. False when the engine is stopping.
+    /// Waits for a commit and a breather after it, for `other`, or until `pause` is over. False when the engine is
+    /// stopping.
     pub(crate) async fn wait(&mut self, pause: Duration, other: impl Future<Output = ()>) -> bool {
         tokio::select! {
             () = self.stop.cancelled() => return false,
             () = tokio::time::sleep(pause) => return true,
+            // There is work for certain, and somebody idle waits for it.
+            () = other => return true,
             () = changed(&mut self.changes) => {}
-            () = other => {}
         }
         self.pause(BREATHER).await
     }

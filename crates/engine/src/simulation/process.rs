@@ -24,6 +24,7 @@ use crate::lanes::Lanes;
 use crate::media::MediaHandler;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
+use crate::recorder::Recorder;
 use crate::send::SendHandler;
 use crate::telnyx_api::{TelnyxApi, bearer};
 
@@ -92,7 +93,7 @@ pub(crate) struct Process {
     clock: Arc<MovedClock>,
     router: Arc<Router>,
     runner: JobRunner,
-    lanes: Arc<Lanes>,
+    recorder: Recorder,
 }
 
 impl Process {
@@ -106,8 +107,13 @@ impl Process {
         lane_names().into_iter().for_each(|lane| lanes.add(lane, 4, false));
         around.outside.serve(Arc::clone(&fate));
         let runner = runner(around, &store, &blobs, &lanes);
+        let recorder = Recorder {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            metrics: Arc::clone(&runner.metrics),
+            abort: runner.abort.clone(),
+        };
         let (clock, router) = (Arc::clone(&around.clock), Arc::clone(&around.router));
-        let process = Self { store, blobs, fate, clock, router, runner, lanes };
+        let process = Self { store, blobs, fate, clock, router, runner, recorder };
         process.store.inner.recover_leases(process.clock.now()).await.unwrap();
         process
     }
@@ -164,8 +170,9 @@ impl Process {
     }
 
     pub(crate) async fn run(&self, job: ClaimedJob) {
-        let slot = self.lanes.occupy(&job.lane);
-        self.runner.run(job, slot).await;
+        if let Some(ended) = self.runner.attempt(job).await {
+            self.recorder.record(vec![ended]).await;
+        }
     }
 }
 
@@ -213,6 +220,8 @@ fn runner(around: &Surroundings, store: &Arc<MortalStore>, blobs: &Blobs, lanes:
         handlers: Arc::new(handlers),
         store,
         lanes: Arc::clone(lanes),
+        // Nothing goes through it: each step records what it has run.
+        outcomes: tokio::sync::mpsc::channel(1).0,
         metrics: Arc::new(Metrics::register(&mut Registry::default())),
         clock,
         entropy,
