@@ -1,6 +1,7 @@
 //! A server's process: pinned to its cores, measured from outside, ended politely or not.
 
 use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -68,11 +69,14 @@ impl Process {
         Ok(Duration::from_millis(ticks * 10))
     }
 
-    /// Ends it as an operator would, and waits.
+    /// Ends it as an operator would, and waits; fails if it ends otherwise than by that.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.signal(Signal::TERM)?;
         let status = tokio::time::timeout(Duration::from_secs(60), self.child.wait()).await;
-        status.with_context(|| format!("`{}` does not end", self.name))??;
+        let status = status.with_context(|| format!("`{}` does not end", self.name))??;
+        // 143 is how Node and Python say that the signal ended them.
+        let as_told = status.signal() == Some(Signal::TERM.as_raw()) || status.code() == Some(143);
+        anyhow::ensure!(status.success() || as_told, "`{}` ended with {status}", self.name);
         Ok(())
     }
 

@@ -142,7 +142,7 @@ struct Runner<'a> {
 
 /// Runs all parts.
 pub(super) async fn run(settings: &Settings, present: &[Contestant], rounds: usize) -> anyhow::Result<Parts> {
-    use Contestant::{Inlet, Noop, VerifyOnly};
+    use Contestant::{Noop, VerifyOnly};
     let mut runner = Runner { settings, times: Times::of(settings), first: 0, failed: Vec::new() };
     let saturation = runner.saturation(present, rounds).await?;
     let real: Vec<Contestant> = present.iter().copied().filter(|one| *one != Noop).collect();
@@ -154,17 +154,7 @@ pub(super) async fn run(settings: &Settings, present: &[Contestant], rounds: usi
     let calm_rates = real.iter().map(|one| (*one, CALM)).collect();
     let calm = runner.open("500/s", &calm_rates, rounds).await?;
 
-    let cores = [settings.server_core.clone(), vec![settings.driver_core]].concat();
-    let (both, pair) = (settings.with_server_core(&cores), [VerifyOnly, Inlet]);
-    let (mut two_cores, mut one_core) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let requests = runner.sign_for(runner.times.short, FASTEST, 0)?;
-        for contestant in pair {
-            let shape = runner.closed();
-            two_cores.extend(runner.trial("two cores", &both, contestant, &requests, shape).await);
-            one_core.extend(runner.trial("one core", settings, contestant, &requests, shape).await);
-        }
-    }
+    let (two_cores, one_core) = runner.cores(rounds).await?;
     let ceiling = median(&saturation, VerifyOnly, |trial| trial.rate).unwrap_or_default();
     let sustained = runner.sustained(ceiling * SUSTAINED).await?;
     let burst = runner.burst(ceiling).await?;
@@ -251,6 +241,21 @@ impl Runner<'_> {
             }
         }
         Ok(trials)
+    }
+
+    /// The ceiling and Inlet on the server's and the driver's core together, and on the server's alone.
+    async fn cores(&mut self, rounds: usize) -> anyhow::Result<(Vec<Trial>, Vec<Trial>)> {
+        let one = self.settings.clone();
+        let both = one.with_server_core(&[one.server_core.clone(), vec![one.driver_core]].concat());
+        let (mut two_cores, mut one_core) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let (requests, shape) = (self.sign_for(self.times.short, FASTEST, 0)?, self.closed());
+            for contestant in [Contestant::VerifyOnly, Contestant::Inlet] {
+                two_cores.extend(self.trial("two cores", &both, contestant, &requests, shape).await);
+                one_core.extend(self.trial("one core", &one, contestant, &requests, shape).await);
+            }
+        }
+        Ok((two_cores, one_core))
     }
 
     async fn sustained(&mut self, rate: f64) -> anyhow::Result<Vec<Trial>> {
