@@ -1,8 +1,9 @@
 //! The jobs of one lane that were claimed ahead of a free slot, and how many that should be. Pure.
 //!
 //! A claim is a commit, and a slot that waited for one after each job would be idle most of the time. So a lane whose
-//! jobs succeed claims ahead: as many as it has lately finished in [`WINDOW`], in claims of at least half of that. A
-//! slow lane claims nothing ahead, a failing one neither: what is in hand is under a lease, away from everybody else.
+//! jobs succeed claims ahead: as many as it finishes, at its pace since the last claim, in a quarter of a second, or in
+//! twice the time between claims where a busy store makes that longer. A slow lane claims nothing ahead, a failing one
+//! neither: what is in hand is under a lease, away from everybody else.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,8 +11,9 @@ use std::time::Duration;
 use inlet_domain::{ClaimedJob, Timestamp};
 use inlet_store::CLAIM_BYTES;
 
-/// How far ahead, in time, jobs are claimed: long enough for a claim on a busy machine.
-const WINDOW: Duration = Duration::from_millis(250);
+/// How far ahead, in time, jobs are claimed: at least this, and no more than that where claims are far apart.
+const SHORTEST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(2);
 /// More of them make no claim cheaper. After a crash so many jobs more have lost their lease.
 const MOST_AHEAD: u32 = 256;
 
@@ -51,8 +53,10 @@ impl Hand {
         let bytes: usize = got.iter().map(size_of).sum();
         self.dry = got.len() < wanted as usize && bytes < CLAIM_BYTES;
         let each_second = f64::from(self.succeeded) / since_last.as_secs_f64().max(f64::EPSILON);
+        // Twice, or a lane whose slots wait for slow claims would never find out that it could do more.
+        let window = (since_last * 2).clamp(SHORTEST, LONGEST);
         // Beyond the range of the type it saturates.
-        self.ahead = ((each_second * WINDOW.as_secs_f64()) as u32).min(MOST_AHEAD);
+        self.ahead = ((each_second * window.as_secs_f64()) as u32).min(MOST_AHEAD);
         self.succeeded = 0;
     }
 
@@ -139,12 +143,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_lane_claims_ahead_what_it_finishes_in_a_quarter_of_a_second() {
+    fn a_lane_claims_ahead_what_it_finishes_until_the_next_claim() {
         assert_eq!(Hand::default().wanted(8), 8);
-        assert_eq!(after_successes(100, Duration::from_secs(1)).wanted(8), 33);
+        assert_eq!(after_successes(20, Duration::from_millis(100)).wanted(8), 58);
         assert_eq!(after_successes(8, Duration::from_millis(2)).wanted(8), 8 + MOST_AHEAD);
         assert_eq!(
-            after_successes(3, Duration::from_secs(1)).wanted(8),
+            after_successes(4, Duration::from_secs(60)).wanted(8),
             8,
             "a slow one claims nothing ahead"
         );
@@ -152,8 +156,22 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_lane_that_waits_for_slow_claims_claims_more_each_time() {
+        let slow_claim = Duration::from_millis(400);
+        let (mut hand, mut wanted) = (Hand::default(), Vec::new());
+        for _ in 0..6 {
+            let claimed = hand.wanted(8);
+            wanted.push(claimed);
+            // All of them are done before the next claim comes through.
+            (0..claimed).for_each(|_| hand.succeeded());
+            hand.claimed(claimed, &[], slow_claim);
+        }
+        assert_eq!(wanted, [8, 24, 56, 120, 248, 264]);
+    }
+
+    #[test]
     fn nothing_is_claimed_while_half_of_it_is_in_hand() {
-        let mut hand = after_successes(100, Duration::from_secs(1));
+        let mut hand = after_successes(10, Duration::from_millis(100));
         (0..13).for_each(|id| hand.hold(job(id, 1), Timestamp::from_seconds(5)));
         assert_eq!((hand.wanted(0), hand.is_worth_filling()), (0, false));
         assert_eq!(hand.take(Timestamp::default()).unwrap().id, JobId(0));
@@ -173,10 +191,10 @@ pub(crate) mod tests {
     #[test]
     fn a_claim_that_found_too_few_is_not_repeated_for_a_free_slot() {
         let mut hand = Hand::default();
-        hand.claimed(2, &[job(1, 1)], WINDOW);
+        hand.claimed(2, &[job(1, 1)], SHORTEST);
         assert!(!hand.is_worth_filling());
         // Its bytes were what ended the claim.
-        hand.claimed(2, &[job(1, CLAIM_BYTES)], WINDOW);
+        hand.claimed(2, &[job(1, CLAIM_BYTES)], SHORTEST);
         assert!(hand.is_worth_filling());
     }
 

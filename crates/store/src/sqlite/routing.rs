@@ -19,8 +19,8 @@ use super::sends::{change_opt_out, prove_send};
 use crate::error::StoreError;
 use crate::store::RouteBatch;
 
-// Other operations wait for the writer meanwhile.
-const BUDGET: Duration = Duration::from_millis(50);
+// Claims and outcomes wait for the writer meanwhile: a backlog of events must not stop deliveries.
+const BUDGET: Duration = Duration::from_millis(15);
 const EVENTS_PER_STEP: u32 = 500;
 
 const NEXT: &str =
