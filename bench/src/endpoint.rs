@@ -1,9 +1,10 @@
 //! A destination on the driver's core: takes what comes, or delays, hangs, refuses, as told; and counts.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::cores;
+use crate::events::parse_id;
 
 /// A running destination; it ends when this is dropped.
 pub(crate) struct Endpoint {
@@ -33,6 +35,8 @@ struct Behaviour {
     /// Requests are read and never answered.
     hangs: AtomicBool,
     received: AtomicUsize,
+    /// Ids of events that were answered 2xx, where they are kept. Held for an insertion or a look.
+    delivered: Mutex<Option<HashSet<u128>>>,
 }
 
 impl Endpoint {
@@ -46,6 +50,7 @@ impl Endpoint {
             delay_us: AtomicU64::new(0),
             hangs: AtomicBool::new(false),
             received: AtomicUsize::new(0),
+            delivered: Mutex::default(),
         });
         let (runtime, told) =
             (tokio::runtime::Builder::new_current_thread().enable_all().build()?, Arc::clone(&behaviour));
@@ -82,9 +87,39 @@ impl Endpoint {
         self.behaviour.hangs.store(hangs, Ordering::Relaxed);
     }
 
+    /// Answers 200 at once from now on.
+    pub(crate) fn recover(&self) {
+        self.answer(200);
+        self.delay(Duration::ZERO);
+        self.hang(false);
+    }
+
+    /// Keeps the ids of events from now on.
+    pub(crate) fn record(&self) {
+        *self.behaviour.delivered() = Some(HashSet::new());
+    }
+
+    /// Whether it has answered 2xx to an event since [`Self::record`].
+    pub(crate) fn has(&self, event: u128) -> bool {
+        self.behaviour.delivered().as_ref().is_some_and(|delivered| delivered.contains(&event))
+    }
+
     /// Requests read so far, answered or not.
     pub(crate) fn received(&self) -> usize {
         self.behaviour.received.load(Ordering::Relaxed)
+    }
+}
+
+impl Behaviour {
+    fn delivered(&self) -> MutexGuard<'_, Option<HashSet<u128>>> {
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, event: Option<u128>, status: StatusCode) {
+        if let (Some(event), true, Some(delivered)) = (event, status.is_success(), self.delivered().as_mut())
+        {
+            delivered.insert(event);
+        }
     }
 }
 
@@ -105,6 +140,7 @@ async fn take(
     request: Request<Incoming>,
     behaviour: Arc<Behaviour>,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let id = request.headers().get("webhook-id").and_then(|id| parse_id(id.to_str().ok()?));
     let _ = request.into_body().collect().await;
     behaviour.received.fetch_add(1, Ordering::Relaxed);
     if behaviour.hangs.load(Ordering::Relaxed) {
@@ -115,7 +151,8 @@ async fn take(
         tokio::time::sleep(Duration::from_micros(delay_us)).await;
     }
     let mut response = Response::new(Empty::new());
-    *response.status_mut() =
-        StatusCode::from_u16(behaviour.status.load(Ordering::Relaxed)).unwrap_or(StatusCode::OK);
+    let status = StatusCode::from_u16(behaviour.status.load(Ordering::Relaxed)).unwrap_or(StatusCode::OK);
+    behaviour.note(id, status);
+    *response.status_mut() = status;
     Ok(response)
 }

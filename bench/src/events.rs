@@ -111,7 +111,7 @@ impl Requests {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the driver stands outside: it signs at the real time")]
-fn now() -> anyhow::Result<i64> {
+pub(crate) fn now() -> anyhow::Result<i64> {
     Ok(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?)
 }
 
@@ -135,7 +135,7 @@ fn order(make: Make) -> Vec<u32> {
 
 /// Random-looking, as Telnyx's ids are: they cost an index more than ascending ones. A product with an odd number
 /// repeats only after 2^128, so no two are equal.
-fn id(seed: u64, number: u64) -> u128 {
+pub(crate) fn id(seed: u64, number: u64) -> u128 {
     (u128::from(seed) << 64 | u128::from(number + 1)).wrapping_mul(0x2545_f491_4f6c_dd1d_9e37_79b9_7f4a_7c15)
 }
 
@@ -151,15 +151,17 @@ pub(crate) fn parse_id(text: &str) -> Option<u128> {
 }
 
 /// A pretty-printed event, cut where one differs from the next.
-struct Template {
+pub(crate) struct Template {
     /// Text before the event's id, the message's id, the sender's digits, the text's number, and the rest.
     pieces: Vec<String>,
 }
 
 const CUT: &str = "@@";
+/// Telephones that text us: every event of a set comes from another one.
+const SENDERS: u64 = 10_000_000;
 
 impl Template {
-    fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         let text = serde_json::to_string_pretty(&json!({
             "data": {
                 "event_type": "message.received", "id": CUT, "occurred_at": "2026-01-15T20:16:07.588+00:00",
@@ -182,6 +184,14 @@ impl Template {
         Ok(Self { pieces })
     }
 
+    /// The bytes of an event; its message's id is the event's with an `m` before it.
+    pub(crate) fn body(&self, id: &str, from: u64, number: u64) -> anyhow::Result<String> {
+        let [before_id, before_from, before_message, before_text, rest] = &self.pieces[..] else {
+            anyhow::bail!("a template has five pieces")
+        };
+        Ok(format!("{before_id}{id}{before_from}{from:07}{before_message}{id}{before_text}{number}{rest}"))
+    }
+
     fn event(
         &self,
         key: &SigningKey,
@@ -192,14 +202,7 @@ impl Template {
     ) -> anyhow::Result<Signed> {
         let number = make.first + u64::try_from(number)?;
         let (id, signed_at) = (id(make.seed, number), if genuine { now } else { now + 1 });
-        let text = id_text(id);
-        let [before_id, before_from, before_message, before_text, rest] = &self.pieces[..] else {
-            anyhow::bail!("a template has five pieces")
-        };
-        let from = number % 10_000_000;
-        let body = format!(
-            "{before_id}{text}{before_from}{from:07}{before_message}{text}{before_text}{number}{rest}"
-        );
+        let body = self.body(&id_text(id), number % SENDERS, number)?;
         // A forged one is signed at another second than it says.
         let signature = key.sign(signed_at, body.as_bytes());
         let head = format!(

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -18,6 +18,8 @@ use crate::{cores, events};
 pub(crate) struct Configuration {
     /// HTTP destinations by name.
     pub(crate) destinations: Vec<(String, SocketAddr)>,
+    /// Keys of `[webhooks]`.
+    pub(crate) webhooks: String,
     /// TOML that is appended, whole tables.
     pub(crate) more: String,
 }
@@ -25,14 +27,13 @@ pub(crate) struct Configuration {
 impl Configuration {
     /// One destination that gets every event.
     pub(crate) fn delivering_to(address: SocketAddr) -> Self {
-        Self { destinations: vec![("bench".to_owned(), address)], more: String::new() }
+        Self { destinations: vec![("bench".to_owned(), address)], ..Self::default() }
     }
 }
 
 /// A running gateway.
 pub(crate) struct Gateway {
     process: Process,
-    folder: PathBuf,
     /// Where webhooks go, at [`events::PATH`].
     pub(crate) address: SocketAddr,
     /// Where the API and the console are.
@@ -77,7 +78,7 @@ impl Gateway {
         anyhow::ensure!(path == events::PATH, "the webhooks' path is `{path}`, not `{}`", events::PATH);
         // A server without an admin listener names only one address.
         let admin = admin.map_or(Ok((address, "")), split)?.0;
-        Ok(Self { process, folder: folder.to_owned(), address, admin, ready_after })
+        Ok(Self { process, address, admin, ready_after })
     }
 
     /// Resident memory.
@@ -90,9 +91,9 @@ impl Gateway {
         self.process.cpu()
     }
 
-    /// Where its configuration, log and databases are.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+    /// Open descriptors.
+    pub(crate) fn descriptors(&self) -> anyhow::Result<usize> {
+        self.process.descriptors()
     }
 
     /// Ends it as an operator would, and waits.
@@ -128,8 +129,9 @@ async fn wait_ready(process: &mut Process, ready: &Path) -> anyhow::Result<Value
 fn text(folder: &Path, configuration: &Configuration) -> anyhow::Result<String> {
     let (key, folder) = (events::public_key()?, folder.display());
     let mut text = format!(
-        "[webhooks]\nlisten = \"127.0.0.1:0\"\npublic_keys = [\"{key}\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-         [store]\nurl = \"sqlite:{folder}/inlet.db\"\n[media]\nurl = \"file:{folder}/media\"\n"
+        "[webhooks]\nlisten = \"127.0.0.1:0\"\npublic_keys = [\"{key}\"]\n{}[admin]\nlisten = \"127.0.0.1:0\"\n\
+         [store]\nurl = \"sqlite:{folder}/inlet.db\"\n[media]\nurl = \"file:{folder}/media\"\n",
+        configuration.webhooks
     );
     for (name, address) in &configuration.destinations {
         write!(text, "[[destinations]]\nname = \"{name}\"\nurl = \"http://{address}/\"\n")?;

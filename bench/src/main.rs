@@ -1,7 +1,5 @@
 //! Drives real servers with signed webhooks, measures, and checks every acknowledged id against the database.
 
-#![expect(dead_code, reason = "the scenarios, which use all the pieces, come one by one")]
-
 mod contestants;
 mod cores;
 mod endpoint;

@@ -69,6 +69,11 @@ impl Process {
         Ok(Duration::from_millis(ticks * 10))
     }
 
+    /// Open descriptors.
+    pub(crate) fn descriptors(&self) -> anyhow::Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.id()?))?.count())
+    }
+
     /// Ends it as an operator would, and waits; fails if it ends otherwise than by that.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.signal(Signal::TERM)?;

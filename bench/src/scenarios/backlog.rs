@@ -1,0 +1,136 @@
+//! Everything downstream dead (one destination hangs, nine refuse, Telnyx's API is gone) and a million jobs waiting: what the
+//! listener notices of it, against the same gateway in peace, in turns.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::fill::{self, Contents, Jobs};
+use super::{at_most, figure, median, seconds};
+use crate::endpoint::Endpoint;
+use crate::events::{Make, Requests};
+use crate::gateway::{Configuration, Gateway};
+use crate::goal::Goal;
+use crate::load::{Generator, Percentiles};
+use crate::settings::Settings;
+
+const DESTINATIONS: u64 = 10;
+const FACTOR: f64 = 1.2;
+/// More than any load has in this time.
+const MOST_PER_S: usize = 40_000;
+
+/// One turn.
+#[derive(Clone, Debug, Serialize)]
+struct Turn {
+    per_s: f64,
+    latency: Percentiles,
+    failures: usize,
+    peak_mib: f64,
+}
+
+/// Runs the scenario.
+pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
+    let events = if settings.quick { 1_000 } else { 100_000 };
+    let names: Vec<String> = (0..DESTINATIONS).map(|number| format!("dead-{number}")).collect();
+    let (peace, trouble) = (settings.fresh_folder("peace")?, settings.fresh_folder("trouble")?);
+    fill::fill(settings, trouble.path(), &Contents { events, jobs: Jobs::Waiting(names.clone()) }).await?;
+    let (healthy, hung) = (Endpoint::start(settings.driver_core)?, Endpoint::start(settings.driver_core)?);
+    hung.hang(true);
+    let calm = Configuration::delivering_to(healthy.address);
+    let dead = everything_dead(&names, hung.address)?;
+
+    let mut runner = Runner { settings, first: 0 };
+    // Finds the rate at which latency is compared.
+    let half = runner.saturation(peace.path(), &calm).await?.0 / 2.0;
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for _ in 0..if settings.quick { 1 } else { 5 } {
+        before.push(runner.turn(peace.path(), &calm, half).await?);
+        after.push(runner.turn(trouble.path(), &dead, half).await?);
+    }
+    let detail =
+        json!({ "jobs": events * DESTINATIONS, "half_per_s": half, "peace": before, "trouble": after });
+    let ratio = |of: fn(&Turn) -> f64| {
+        median(after.iter().map(of).collect()) / median(before.iter().map(of).collect()).max(1e-9)
+    };
+    let slower = 1.0 / ratio(|turn| turn.per_s).max(1e-9);
+    let (p99, p999) = (ratio(|turn| turn.latency.p99), ratio(|turn| turn.latency.p999));
+    let peak = after.iter().map(|turn| turn.peak_mib).fold(0.0, f64::max);
+    let failures: usize = after.iter().map(|turn| turn.failures).sum();
+    let factor = |what: &str, measured: f64| {
+        let name = format!("{what} with all downstream dead and a million jobs waiting, against peace");
+        let goal = figure(&name, format!("within {FACTOR} ×"), (measured, "×"), measured <= FACTOR);
+        Goal { met: goal.met && failures == 0, ..goal }.with_detail(detail.clone())
+    };
+    Ok(vec![
+        factor("acknowledged rate (how much slower)", slower),
+        factor("p99 at half of saturation", p99),
+        factor("p99.9 at half of saturation", p999),
+        at_most("memory with a million jobs waiting", 256.0, peak, "MiB").with_detail(detail.clone()),
+    ])
+}
+
+/// One destination that hangs, the others refuse; replies want to go out through an API that is not there.
+fn everything_dead(names: &[String], hung: SocketAddr) -> anyhow::Result<Configuration> {
+    let refusing = || anyhow::Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?);
+    let mut destinations = Vec::new();
+    for (place, name) in names.iter().enumerate() {
+        destinations.push((name.clone(), if place == 0 { hung } else { refusing()? }));
+    }
+    let more = format!(
+        "[telnyx]\napi_key = \"KEY0\"\nbase_url = \"http://{}/v2\"\n[[replies]]\nname = \"any\"\ntext = \"Thanks.\"\n",
+        refusing()?
+    );
+    Ok(Configuration { destinations, more, ..Configuration::default() })
+}
+
+struct Runner<'a> {
+    settings: &'a Settings,
+    /// Number of the next set's first event: no two sets share an id.
+    first: u64,
+}
+
+impl Runner<'_> {
+    fn requests(&mut self, count: usize) -> anyhow::Result<Arc<Requests>> {
+        let make = Make { first: self.first, ..Make::unique(count, self.settings.seed) };
+        self.first += u64::try_from(count)?;
+        Ok(Arc::new(Requests::sign(make)?))
+    }
+
+    /// Acknowledged a second, and requests that failed.
+    async fn saturation(
+        &mut self,
+        folder: &Path,
+        configuration: &Configuration,
+    ) -> anyhow::Result<(f64, usize, f64)> {
+        let (warm_up, length) = (seconds(self.settings, 2, 1), seconds(self.settings, 5, 1));
+        let requests = self.requests((warm_up + length).as_secs() as usize * MOST_PER_S)?;
+        let gateway = Gateway::start(self.settings, folder, configuration).await?;
+        let generator = Generator::new(gateway.address, requests, self.settings.driver_core);
+        let measured = generator.during(warm_up, length).run().await?;
+        let peak_mib = gateway.memory()?.peak_kib as f64 / 1024.0;
+        gateway.stop().await?;
+        Ok((measured.rate(), measured.failures(), peak_mib))
+    }
+
+    /// The saturation, then the latency at a rate.
+    async fn turn(
+        &mut self,
+        folder: &Path,
+        configuration: &Configuration,
+        rate: f64,
+    ) -> anyhow::Result<Turn> {
+        let (per_s, refused, peak_mib) = self.saturation(folder, configuration).await?;
+        let (warm_up, length) = (seconds(self.settings, 2, 1), seconds(self.settings, 10, 2));
+        let requests = self.requests(((warm_up + length).as_secs_f64() * rate) as usize)?;
+        let gateway = Gateway::start(self.settings, folder, configuration).await?;
+        let generator = Generator::new(gateway.address, requests, self.settings.driver_core);
+        let measured = generator.at_rate(rate).during(warm_up, length).run().await?;
+        let peak_mib = (gateway.memory()?.peak_kib as f64 / 1024.0).max(peak_mib);
+        gateway.stop().await?;
+        let failures = refused + measured.failures();
+        Ok(Turn { per_s, latency: measured.latencies().percentiles(), failures, peak_mib })
+    }
+}
