@@ -20,6 +20,7 @@ mod replay;
 mod reply;
 mod retry;
 mod routing;
+mod search;
 mod send;
 mod time;
 
@@ -42,6 +43,9 @@ pub use replay::{NewReplay, Replay, ReplayId, ReplayState};
 pub use reply::{ReplyRule, RuleMatch};
 pub use retry::{RetryDecision, RetrySchedule, retry_after};
 pub use routing::{OptOutChange, Plan, ReadEvent, Router};
+pub use search::{
+    MAX_SEARCH_CHARS, MAX_SEARCH_TERMS, NumberStart, Search, SearchError, SearchTerm, Wish, searchable,
+};
 pub use send::{OptOut, SEND_KEY_PARAMETER, SendKey, SendRequest};
 pub use time::{Clock, Entropy, Timestamp};
 
