@@ -52,7 +52,7 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Follow events and deliveries as they happen.
     Tail(TailArgs),
-    /// List, show and send messages.
+    /// List, search, show and send messages.
     Messages(MessagesArgs),
     /// List and read conversations.
     Conversations(ConversationsArgs),

@@ -14,7 +14,6 @@ mod show;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use inlet_domain::ReplyRule;
 use inlet_sandbox::SandboxConfig;
@@ -26,7 +25,7 @@ pub(crate) use destination::{DestinationConfig, default_retry};
 pub(crate) use layers::FlagSetting;
 pub(crate) use parse::{duration, is_loopback, shown};
 pub(crate) use reader::read_secret;
-pub(crate) use sections::{Admin, Media, Telnyx, Webhooks};
+pub(crate) use sections::{Admin, Media, Retention, Telnyx, Webhooks};
 pub(crate) use settings::Value;
 
 use problem::Problems;
@@ -64,8 +63,8 @@ pub(crate) struct Config {
     pub(crate) store_path: PathBuf,
     /// The media archive.
     pub(crate) media: Media,
-    /// How long finished jobs are kept; `None` for ever.
-    pub(crate) keep_jobs: Option<Duration>,
+    /// How long things are kept.
+    pub(crate) retention: Retention,
     /// Where events go.
     pub(crate) destinations: Vec<DestinationConfig>,
     /// Automatic replies, in order.
@@ -151,7 +150,7 @@ fn understand(settings: &Settings, problems: &mut Problems) -> Option<Config> {
     let sandbox = sandbox::sandbox(&mut Reader::new(settings.section("sandbox"), problems));
     let store_path = sections::store(&mut Reader::new(settings.section("store"), problems));
     let media = sections::media(&mut Reader::new(settings.section("media"), problems));
-    let keep_jobs = sections::retention(&mut Reader::new(settings.section("retention"), problems));
+    let retention = sections::retention(&mut Reader::new(settings.section("retention"), problems));
     let destinations = entries(&settings.destinations, problems, destination::read);
     let replies = entries(&settings.replies, problems, reply::read);
     Some(Config {
@@ -161,7 +160,7 @@ fn understand(settings: &Settings, problems: &mut Problems) -> Option<Config> {
         sandbox: sandbox?,
         store_path: store_path?,
         media: media?,
-        keep_jobs: keep_jobs?,
+        retention: retention?,
         destinations,
         replies,
     })

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::conversation::ConversationKey;
 use crate::job::{UnknownWord, words};
 use crate::media::Media;
+use crate::search::Search;
 use crate::time::Timestamp;
 
 words! {
@@ -114,4 +115,9 @@ pub struct MessageFilter {
     pub after: Option<Timestamp>,
     /// Received before this moment.
     pub before: Option<Timestamp>,
+    /// With attachments, or without.
+    pub has_media: Option<bool>,
+    /// What else is asked, in the language of the search box.
+    #[serde(skip)]
+    pub search: Search,
 }

@@ -39,6 +39,10 @@ pub struct EngineConfig {
     pub breaker_pause_max: Duration,
     /// How long finished jobs are kept; `None` for ever.
     pub keep_jobs: Option<Duration>,
+    /// How long events are kept; `None` for ever.
+    pub keep_events: Option<Duration>,
+    /// How long messages and their attachments are kept; `None` for ever.
+    pub keep_messages: Option<Duration>,
 }
 
 /// How Telnyx is reached.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::behind::Behind;
 use crate::config::EngineConfig;
 use crate::deliver::{DeliverHandler, Target};
 use crate::destinations::{self, DestinationError};
@@ -24,6 +25,7 @@ use crate::media::MediaHandler;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::recorder::{Recorder, WAITING_OUTCOMES};
+use crate::retention::Retention;
 use crate::router::RouterTask;
 use crate::send::SendHandler;
 use crate::telnyx_api::{TelnyxApi, bearer};
@@ -86,18 +88,18 @@ impl Engine {
         let outbound = Outbound::new(trusted_origin, metrics.addresses_blocked.clone());
         let outbound = Arc::new(outbound.map_err(EngineError::Client)?);
         let parts = Parts { store, clock, entropy, metrics, outbound };
-        let handlers = Arc::new(parts.handlers(&config, blobs)?);
+        let handlers = Arc::new(parts.handlers(&config, blobs.clone())?);
         let engine = Self {
             loops: TaskTracker::new(),
             jobs: TaskTracker::new(),
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
         };
-        engine.spawn_loops(&config, parts, handlers);
+        engine.spawn_loops(&config, parts, handlers, blobs);
         Ok(engine)
     }
 
-    fn spawn_loops(&self, config: &EngineConfig, parts: Parts, handlers: Arc<Handlers>) {
+    fn spawn_loops(&self, config: &EngineConfig, parts: Parts, handlers: Arc<Handlers>, blobs: Blobs) {
         let Parts { store, clock, entropy, metrics, .. } = parts;
         let (lanes, lease, poll) = (Arc::new(lanes(config)), config.effective_lease(), config.poll);
         let wake = || Wake::new(store.changes(), self.stop.clone());
@@ -136,11 +138,24 @@ impl Engine {
             wake: wake(),
             poll,
         };
+        let behind = Behind { store: Arc::clone(&store), metrics: Arc::clone(&metrics), wake: wake(), poll };
+        let retention = Retention {
+            store: Arc::clone(&store),
+            blobs,
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            wake: wake(),
+            poll,
+            keep_events: config.keep_events,
+            keep_messages: config.keep_messages,
+        };
         let wake = wake();
         let (rules, keep_jobs) = (Arc::clone(&config.router), config.keep_jobs);
         let maintenance = Maintenance { store, clock, router: rules, metrics, wake, poll, keep_jobs };
         self.spawn_loop(router.run());
         self.spawn_loop(dispatcher.run());
+        self.spawn_loop(behind.run());
+        self.spawn_loop(retention.run());
         self.spawn_loop(maintenance.run());
     }
 

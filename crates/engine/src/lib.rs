@@ -1,9 +1,11 @@
 //! Routes events, claims jobs and runs them: the only crate that causes effects.
 //!
-//! Three loops ([`Engine::start`]) meet the rest of Inlet only in the store: `router` turns events into jobs,
-//! `dispatch` claims due jobs and has each run under a lease (`recorder` notes how they end), `maintenance` returns lost leases and purges.
+//! Five loops ([`Engine::start`]) meet the rest of Inlet only in the store: `router` turns events into jobs,
+//! `dispatch` claims due jobs and has each run under a lease (`recorder` notes how they end), `behind` fills the search,
+//! `maintenance` returns lost leases and purges jobs, `retention` deletes what is past its time.
 //! A new destination begins in `destinations.rs`; whatever goes out goes through `outbound.rs`.
 
+mod behind;
 mod breaker;
 mod config;
 mod deliver;
@@ -19,6 +21,7 @@ mod metrics;
 mod outbound;
 mod recorder;
 mod report;
+mod retention;
 mod router;
 mod secret;
 mod send;

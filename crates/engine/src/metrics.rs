@@ -50,6 +50,12 @@ pub(crate) struct Metrics {
     pub(crate) sends_lost: Counter,
     pub(crate) addresses_blocked: Counter,
     pub(crate) jobs_purged: Counter,
+    pub(crate) events_purged: Counter,
+    pub(crate) messages_purged: Counter,
+    pub(crate) media_purged: Counter,
+    /// Past their time, but unfinished jobs or dead letters need them.
+    pub(crate) events_overdue: Gauge,
+    pub(crate) messages_overdue: Gauge,
     pub(crate) store_errors: Counter,
 }
 
@@ -67,10 +73,16 @@ impl Metrics {
             sends_lost: Counter::default(),
             addresses_blocked: Counter::default(),
             jobs_purged: Counter::default(),
+            events_purged: Counter::default(),
+            messages_purged: Counter::default(),
+            media_purged: Counter::default(),
+            events_overdue: Gauge::default(),
+            messages_overdue: Gauge::default(),
             store_errors: Counter::default(),
         };
         metrics.register_events(registry);
         metrics.register_jobs(registry);
+        metrics.register_retention(registry);
         metrics
     }
 
@@ -126,5 +138,29 @@ impl Metrics {
             self.sends_lost.clone(),
         );
         registry.register("jobs_purged", "Finished jobs deleted after their time", self.jobs_purged.clone());
+    }
+
+    fn register_retention(&self, registry: &mut Registry) {
+        for (name, help, counter) in [
+            ("events_purged", "Events deleted after their time", &self.events_purged),
+            ("messages_purged", "Messages deleted after their time", &self.messages_purged),
+            ("media_purged", "Attachments deleted because no message has them any more", &self.media_purged),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
+        for (name, help, gauge) in [
+            (
+                "events_overdue",
+                "Events past their time, kept for unfinished jobs or dead letters",
+                &self.events_overdue,
+            ),
+            (
+                "messages_overdue",
+                "Messages past their time, kept for unfinished jobs or dead letters",
+                &self.messages_overdue,
+            ),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! The archive of media: bytes under the name of their SHA-256, on a file system, synced before they count.
 
+use std::collections::VecDeque;
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -39,7 +40,13 @@ pub struct Blobs {
     // With fsync on: `put` returns after the file and its folder were synced.
     objects: Arc<dyn ObjectStore>,
     folder: Arc<FilePath>,
+    /// The digests put last. Their attachments may not be recorded yet, so they are not deleted. Held while a blob is
+    /// deleted, so that nobody finds it there meanwhile.
+    recent: Arc<Mutex<VecDeque<String>>>,
 }
+
+// Far more than are fetched at a time; 640 KB.
+const RECENT: usize = 10_000;
 
 impl Blobs {
     /// Opens (and makes) the folder of a `file:` URL or a plain path.
@@ -52,13 +59,18 @@ impl Blobs {
         let folder = make_folder(FilePath::new(path)).map_err(|source| error(source.to_string()))?;
         let objects =
             LocalFileSystem::new_with_prefix(&folder).map_err(|source| error(source.to_string()))?;
-        Ok(Self { objects: Arc::new(objects.with_fsync(true)), folder: folder.into() })
+        Ok(Self {
+            objects: Arc::new(objects.with_fsync(true)),
+            folder: folder.into(),
+            recent: Arc::default(),
+        })
     }
 
     /// Stores bytes under their digest and syncs them; a blob that is there already is kept. Returns the lowercase
     /// hexadecimal SHA-256.
     pub async fn put(&self, bytes: Bytes) -> Result<String, BlobError> {
         let sha256 = hex(digest(&SHA256, &bytes).as_ref());
+        self.remember(&sha256);
         let size = bytes.len() as u64;
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let payload = PutPayload::from_bytes(bytes.clone());
@@ -67,6 +79,35 @@ impl Blobs {
             Err(Error::AlreadyExists { .. }) => self.keep(sha256, size, bytes).await,
             Err(source) => Err(access(&sha256, &source)),
         }
+    }
+
+    fn remember(&self, sha256: &str) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() == RECENT {
+            recent.pop_front();
+        }
+        recent.push_back(sha256.to_owned());
+    }
+
+    /// Deletes a blob that no attachment has any more. False when this process has put it lately: then an attachment
+    /// that has it may be on its way.
+    pub async fn delete(&self, sha256: &str) -> Result<bool, BlobError> {
+        if !is_digest(sha256) {
+            return Ok(true);
+        }
+        let (file, name) = (self.folder.join(key(sha256).as_ref()), sha256.to_owned());
+        let recent = Arc::clone(&self.recent);
+        let deleted = tokio::task::spawn_blocking(move || {
+            let recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
+            if recent.contains(&name) {
+                return Ok(false);
+            }
+            match std::fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(true),
+            }
+        });
+        deleted.await.map_err(io::Error::other).flatten().map_err(|source| access(sha256, &source))
     }
 
     /// Keeps a blob that is there already, unless somebody has cut it; syncs it, because whoever wrote it may not
@@ -168,6 +209,21 @@ mod tests {
         std::fs::write(folder.path().join(&name[..2]).join(&name), "pic").unwrap();
         blobs.put(Bytes::from_static(b"picture")).await.unwrap();
         assert_eq!(blobs.get(&name).await.unwrap(), Some(Bytes::from_static(b"picture")));
+    }
+
+    #[tokio::test]
+    async fn a_blob_is_deleted_unless_it_was_put_just_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = folder.path().to_string_lossy();
+        let blobs = Blobs::open(&url).unwrap();
+        let name = blobs.put(Bytes::from_static(b"picture")).await.unwrap();
+        assert!(!blobs.clone().delete(&name).await.unwrap());
+        assert!(blobs.get(&name).await.unwrap().is_some());
+        let another = Blobs::open(&url).unwrap();
+        assert!(another.delete(&name).await.unwrap());
+        assert_eq!(another.get(&name).await.unwrap(), None);
+        assert!(another.delete(&name).await.unwrap());
+        assert!(another.delete("../secret").await.unwrap());
     }
 
     #[test]

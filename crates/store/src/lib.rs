@@ -13,5 +13,5 @@ pub use error::StoreError;
 pub use sqlite::{SqliteConfig, SqliteStore};
 pub use store::{
     BulkAction, BulkResult, CLAIM_BYTES, Claim, ClaimLane, DestinationSwitch, EventLog, FinishedAttempt,
-    Happening, Progress, ReplyUsage, RouteBatch, SendDecision, StatsRow, Store, StreamPosition,
+    Happening, Progress, Purged, ReplyUsage, RouteBatch, SendDecision, StatsRow, Store, StreamPosition,
 };

@@ -7,8 +7,10 @@
 //! Limits: one gateway per database (a file lock), a local file system that honours fsync. Settings are read back when the
 //! files are opened: WAL, `synchronous=FULL`, SQLite 3.51.3 or newer.
 
+mod behind;
 mod by_hand;
 mod check;
+mod choices;
 mod claims;
 mod counts;
 mod database;
@@ -28,11 +30,15 @@ mod queue;
 mod readers;
 mod rejections;
 mod replays;
+mod retention;
 mod routing;
 mod rows;
 mod sends;
 mod settings;
 mod shared;
+mod texts;
+mod time_map;
+mod walk;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -61,7 +67,7 @@ use self::shared::Shared;
 use self::writer::Writer;
 use crate::error::StoreError;
 use crate::store::{
-    BulkAction, BulkResult, Claim, DestinationSwitch, EventLog, FinishedAttempt, Happening, Progress,
+    BulkAction, BulkResult, Claim, DestinationSwitch, EventLog, FinishedAttempt, Happening, Progress, Purged,
     ReplyUsage, RouteBatch, SendDecision, StatsRow, Store, StreamPosition,
 };
 
@@ -143,7 +149,6 @@ impl SqliteStore {
 
     /// Deletes the events at some positions; their hashes stay, so that late repeats are still known. A few hundred at a
     /// time keep acknowledgements waiting for less than a millisecond or two.
-    #[expect(dead_code, reason = "the retention of events, which comes next, deletes with it")]
     async fn forget_events(&self, seqs: Vec<i64>) -> Result<(), StoreError> {
         let (task, answered) = ForgetTask::new(seqs);
         self.shared.events.push(LogTask::Forget(task))?;
@@ -456,6 +461,32 @@ impl Store for SqliteStore {
 
     async fn mark_read(&self, conversation: i64) -> Result<bool, StoreError> {
         self.write(move |connection| messages::mark_read(connection, conversation)).await
+    }
+
+    async fn advance_behind(&self, limit: u32) -> Result<bool, StoreError> {
+        self.write(move |connection| behind::advance(connection, limit)).await
+    }
+
+    async fn purge_events(&self, before: Timestamp, from: i64, limit: u32) -> Result<Purged, StoreError> {
+        let purge = move |connection: &Connection| retention::purge_events(connection, before, from, limit);
+        let (purged, forgotten) = self.write(purge).await?;
+        if !forgotten.is_empty() {
+            self.forget_events(forgotten.clone()).await?;
+            self.write(move |connection| retention::events_are_gone(connection, &forgotten)).await?;
+        }
+        Ok(purged)
+    }
+
+    async fn purge_messages(&self, before: Timestamp, from: i64, limit: u32) -> Result<Purged, StoreError> {
+        self.write(move |connection| retention::purge_messages(connection, before, from, limit)).await
+    }
+
+    async fn unused_media(&self, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.read(move |connection| retention::unused_media(connection, limit)).await
+    }
+
+    async fn forget_media(&self, digests: Vec<String>) -> Result<(), StoreError> {
+        self.write(move |connection| retention::forget_media(connection, &digests)).await
     }
 
     async fn purge_jobs(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError> {

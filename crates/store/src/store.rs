@@ -80,6 +80,17 @@ pub enum SendDecision {
     AlreadySent,
 }
 
+/// What one step of a purge did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Rows deleted.
+    pub deleted: u32,
+    /// Rows old enough that are kept, because work still needs them.
+    pub kept: u32,
+    /// Where the next step begins; `None` when all has been looked at.
+    pub next: Option<i64>,
+}
+
 /// How far expired leases were cleared up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -316,10 +327,23 @@ pub trait Store: EventLog {
     async fn keep_setting(&self, key: &str, value: Vec<u8>) -> Result<Vec<u8>, StoreError>;
     /// Marks a conversation's messages read. False when there is no such conversation.
     async fn mark_read(&self, conversation: i64) -> Result<bool, StoreError>;
+    /// Takes up to `limit` rows of each kind into full text and into the map of times, which are filled behind
+    /// everything else. True when more remain.
+    async fn advance_behind(&self, limit: u32) -> Result<bool, StoreError>;
+    /// Deletes up to `limit` events that were received before `before`, beginning after position `from`; what remembers
+    /// their ids stays, so that a late repeat is still a duplicate. Those with unfinished jobs or dead letters are kept.
+    async fn purge_events(&self, before: Timestamp, from: i64, limit: u32) -> Result<Purged, StoreError>;
+    /// The same for messages: their attachments go with them, and conversations count what is left.
+    async fn purge_messages(&self, before: Timestamp, from: i64, limit: u32) -> Result<Purged, StoreError>;
+    /// Up to `limit` digests that no attachment has any more: their bytes may be deleted.
+    async fn unused_media(&self, limit: u32) -> Result<Vec<String>, StoreError>;
+    /// Records that the bytes under these digests are gone.
+    async fn forget_media(&self, digests: Vec<String>) -> Result<(), StoreError>;
     /// Deletes up to `limit` finished jobs (done, skipped, discarded) that ended before `before`. Returns how many.
     async fn purge_jobs(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
-    // --- lists, newest first
+    // --- lists, newest first. A page may be short, or empty, while `next` says that there is more: a look at rows that
+    // do not match ends after some milliseconds.
 
     /// Events.
     async fn events(&self, filter: EventFilter, page: PageRequest) -> Result<Page<Event>, StoreError>;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use inlet_domain::{
-    Direction, EventFilter, JobFilter, JobKind, JobState, MessageFilter, ReplayId, Source, Timestamp,
+    Direction, EventFilter, JobFilter, JobKind, JobState, MessageFilter, ReplayId, Search, Source, Timestamp,
 };
 
 use super::time::Moment;
@@ -79,6 +79,9 @@ pub(crate) struct MessageFilterArgs {
     /// Messages of this type: SMS or MMS.
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
+    /// Only messages with attachments.
+    #[arg(long)]
+    media: bool,
     #[command(flatten)]
     range: Range,
 }
@@ -96,6 +99,8 @@ impl MessageFilterArgs {
             kind: self.kind.clone(),
             after,
             before,
+            has_media: self.media.then_some(true),
+            search: Search::default(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `inlet messages`: list, show and send.
+//! `inlet messages`: list, search, show and send.
 
 use clap::{Args, Subcommand};
 use inlet_domain::{Message, SendRequest};
@@ -11,7 +11,7 @@ use crate::client::{Client, query_of};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
-/// List, show and send messages.
+/// List, search, show and send messages.
 #[derive(Debug, Args)]
 pub(crate) struct MessagesArgs {
     #[command(flatten)]
@@ -27,6 +27,15 @@ enum MessagesCommand {
     List {
         #[command(flatten)]
         filter: MessageFilterArgs,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Search messages, the newest first: words and "phrases" of their text, and conditions.
+    #[command(after_help = SEARCH_HELP)]
+    Search {
+        /// What to look for; everything must hold.
+        #[arg(required = true, allow_hyphen_values = true, value_name = "WORDS")]
+        words: Vec<String>,
         #[command(flatten)]
         list: ListArgs,
     },
@@ -53,12 +62,25 @@ enum MessagesCommand {
     },
 }
 
+const SEARCH_HELP: &str = "\
+Words are found whole, whatever their case and accents; appoint* finds words that begin so.
+Conditions: from:NUMBER to:NUMBER (or how it begins), type:mms, status:delivered, conv:ID, direction:in,
+has:media, after:TIME before:TIME (a time, a day, or how long ago, as in 2h). - or ! before a term turns it round.
+
+Examples:
+  inlet messages search refund from:+1555 has:media after:2026-01-01
+  inlet messages search '\"next week\" -direction:out'";
+
 /// Runs `inlet messages`.
 pub(crate) async fn run(args: MessagesArgs, context: &Context) -> anyhow::Result<()> {
     let client = Client::gateway(&args.api, &context.environment)?;
     match args.command {
         MessagesCommand::List { filter, list } => {
             let query = query_of(&filter.resolve(context.now()));
+            list::print::<Message>(client.pages(api!("messages"), query, list.limit), args.api.json).await
+        }
+        MessagesCommand::Search { words, list } => {
+            let query = vec![("q".to_owned(), words.join(" "))];
             list::print::<Message>(client.pages(api!("messages"), query, list.limit), args.api.json).await
         }
         MessagesCommand::Show { id } => list::show(&client, api!("messages", &id), args.api.json).await,

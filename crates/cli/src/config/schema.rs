@@ -161,7 +161,10 @@ pub(crate) const SECTIONS: &[Section] = &[
             key("retry", Kind::Texts),
         ],
     },
-    Section { name: "retention", keys: &[key("jobs", Kind::Text)] },
+    Section {
+        name: "retention",
+        keys: &[key("jobs", Kind::Text), key("events", Kind::Text), key("messages", Kind::Text)],
+    },
 ];
 
 /// The entries that occur any number of times.

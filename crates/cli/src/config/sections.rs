@@ -143,7 +143,20 @@ pub(super) fn media(reader: &mut Reader<'_>) -> Option<Media> {
     Some(Media { url: url?, max_bytes: max_bytes?, key_hosts: key_hosts?, retry })
 }
 
-/// `[retention]`: how long finished jobs are kept, `None` for ever.
-pub(super) fn retention(reader: &mut Reader<'_>) -> Option<Option<Duration>> {
-    reader.text("jobs", parse::keep)
+/// `[retention]`: how long things are kept, `None` for ever.
+#[derive(Debug, Clone)]
+pub(crate) struct Retention {
+    /// Finished jobs.
+    pub(crate) jobs: Option<Duration>,
+    /// Events.
+    pub(crate) events: Option<Duration>,
+    /// Messages and their attachments.
+    pub(crate) messages: Option<Duration>,
+}
+
+pub(super) fn retention(reader: &mut Reader<'_>) -> Option<Retention> {
+    let jobs = reader.text("jobs", parse::keep);
+    let events = reader.text("events", parse::keep);
+    let messages = reader.text("messages", parse::keep);
+    Some(Retention { jobs: jobs?, events: events?, messages: messages? })
 }

@@ -1,5 +1,7 @@
 //! Tests of the layers and of what is refused.
 
+use std::time::Duration;
+
 use secrecy::ExposeSecret;
 
 use super::*;
@@ -44,7 +46,8 @@ fn an_empty_file_gives_the_defaults_of_the_reference() {
     assert_eq!(config.store_path, Path::new("inlet-data/inlet.db"));
     assert_eq!(config.media.url, "file:inlet-data/media");
     assert_eq!(config.media.max_bytes, 10 << 20);
-    assert_eq!(config.keep_jobs, Some(Duration::from_hours(30 * 24)));
+    assert_eq!(config.retention.jobs, Some(Duration::from_hours(30 * 24)));
+    assert_eq!((config.retention.events, config.retention.messages), (None, None));
     assert!(config.destinations.is_empty() && config.replies.is_empty());
 }
 

@@ -110,7 +110,9 @@ impl Wiring {
             poll: POLL,
             lease: LEASE,
             breaker_pause_max: if self.dev.is_some() { BREAKER_PAUSE_DEV } else { BREAKER_PAUSE },
-            keep_jobs: config.keep_jobs,
+            keep_jobs: config.retention.jobs,
+            keep_events: config.retention.events,
+            keep_messages: config.retention.messages,
         }
     }
 

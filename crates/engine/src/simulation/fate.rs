@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use inlet_domain::*;
 use inlet_store::{
-    BulkAction, BulkResult, Claim, DestinationSwitch, EventLog, FinishedAttempt, Happening, Progress,
+    BulkAction, BulkResult, Claim, DestinationSwitch, EventLog, FinishedAttempt, Happening, Progress, Purged,
     ReplyUsage, RouteBatch, SendDecision, SqliteStore, StatsRow, Store, StoreError, StreamPosition,
 };
 use tokio::sync::{Notify, watch};
@@ -222,6 +222,10 @@ mortal! {
         fn cancel_replay(replay: ReplayId, now: Timestamp) -> Option<bool>;
         fn keep_setting(key: &str, value: Vec<u8>) -> Vec<u8>;
         fn mark_read(conversation: i64) -> bool;
+        fn advance_behind(limit: u32) -> bool;
+        fn purge_events(before: Timestamp, from: i64, limit: u32) -> Purged;
+        fn purge_messages(before: Timestamp, from: i64, limit: u32) -> Purged;
+        fn forget_media(digests: Vec<String>) -> ();
         fn purge_jobs(before: Timestamp, limit: u32) -> u32;
     }
     reads {
@@ -247,6 +251,7 @@ mortal! {
         fn replays(page: PageRequest) -> Page<Replay>;
         fn replay(id: ReplayId) -> Option<Replay>;
         fn stored_media(sha256: &str) -> Option<StoredMedia>;
+        fn unused_media(limit: u32) -> Vec<String>;
         fn stats() -> Vec<StatsRow>;
         fn backlog() -> (EventSeq, i64);
         fn happenings(after: StreamPosition, limit: u32) -> (Vec<Happening>, StreamPosition);

@@ -137,6 +137,8 @@ impl Setup {
             lease: Duration::from_secs(60),
             breaker_pause_max: self.breaker_pause_max,
             keep_jobs: None,
+            keep_events: None,
+            keep_messages: None,
         }
     }
 }

@@ -29,6 +29,7 @@ pub(super) enum Code {
     CrossOrigin,
     UnknownParameter,
     BadParameter,
+    BadSearch,
     BadBody,
     BodyTooLong,
     JobState,
@@ -50,6 +51,7 @@ impl Code {
             Self::CrossOrigin => "cross_origin",
             Self::UnknownParameter => "unknown_parameter",
             Self::BadParameter => "bad_parameter",
+            Self::BadSearch => "bad_search",
             Self::BadBody => "bad_body",
             Self::BodyTooLong => "body_too_long",
             Self::JobState => "job_state",
@@ -64,7 +66,9 @@ impl Code {
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::UnknownParameter | Self::BadParameter | Self::BadBody => StatusCode::BAD_REQUEST,
+            Self::UnknownParameter | Self::BadParameter | Self::BadSearch | Self::BadBody => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::HostNotAllowed | Self::CrossOrigin => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,

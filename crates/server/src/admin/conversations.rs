@@ -6,6 +6,7 @@ use http::StatusCode;
 use inlet_domain::{Conversation, Message, MessageFilter, Page};
 
 use super::answer::{Answer, ApiError};
+use super::messages::MessageList;
 use super::query::{List, Name, NoFilter, NoQuery};
 use super::state::{AdminState, Shared};
 
@@ -25,7 +26,7 @@ pub(super) async fn one(State(state): State<Shared>, name: Name, _: NoQuery) -> 
 pub(super) async fn messages(
     State(state): State<Shared>,
     name: Name,
-    list: List<MessageFilter>,
+    list: MessageList,
 ) -> Answer<Json<Page<Message>>> {
     let conversation_id = Some(find(&state, &name).await?.id);
     let filter = MessageFilter { conversation_id, ..list.filter };

@@ -1,25 +1,54 @@
-//! Messages: list, one, send.
+//! Messages: list, search, one, send.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use http::StatusCode;
-use inlet_domain::{Message, MessageFilter, Page, PhoneNumber, SendKey, SendRequest};
+use http::request::Parts;
+use inlet_domain::{
+    Message, MessageFilter, Page, PageRequest, PhoneNumber, Search, SearchError, SendKey, SendRequest,
+};
 use inlet_telnyx::{MAX_PARTS, Segments};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::answer::{Answer, ApiError};
+use super::answer::{Answer, ApiError, Code};
 use super::body::{JsonBody, bad_body};
-use super::query::{List, Name, NoQuery};
+use super::query::{List, Name, NoQuery, Parameters};
 use super::state::Shared;
 
 // Telnyx takes ten attachments in one message.
 const MAX_MEDIA: usize = 10;
 
-pub(super) async fn list(
-    State(state): State<Shared>,
-    list: List<MessageFilter>,
-) -> Answer<Json<Page<Message>>> {
+/// The parameters of a list of messages: those of its filter, `text` for plain words, `q` for the language of the search
+/// box. All must hold.
+pub(super) struct MessageList {
+    pub(super) filter: MessageFilter,
+    pub(super) page: PageRequest,
+}
+
+impl FromRequestParts<Shared> for MessageList {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Answer<Self> {
+        let mut parameters = Parameters::of(parts)?;
+        let text =
+            parameters.take("text").map(|text| Search::words(&text).map_err(|error| bad("text", &error)));
+        let now = state.clock.now();
+        let query =
+            parameters.take("q").map(|text| Search::parse(&text, now).map_err(|error| bad("q", &error)));
+        let List { mut filter, page } = List::<MessageFilter>::read(parameters)?;
+        for search in [text.transpose()?, query.transpose()?].into_iter().flatten() {
+            filter.search.terms.extend(search.terms);
+        }
+        Ok(Self { filter, page })
+    }
+}
+
+fn bad(parameter: &str, error: &SearchError) -> ApiError {
+    ApiError::new(Code::BadSearch, format!("parameter `{parameter}`, {error}"))
+}
+
+pub(super) async fn list(State(state): State<Shared>, list: MessageList) -> Answer<Json<Page<Message>>> {
     Ok(Json(state.store.messages(list.filter, list.page).await?))
 }
 

@@ -55,7 +55,13 @@ impl<S: Sync, F: DeserializeOwned> FromRequestParts<S> for List<F> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Answer<Self> {
-        let mut parameters = Parameters::of(parts)?;
+        Self::read(Parameters::of(parts)?)
+    }
+}
+
+impl<F: DeserializeOwned> List<F> {
+    /// Reads parameters of which those that are no part of the filter have been taken.
+    pub(super) fn read(mut parameters: Parameters) -> Answer<Self> {
         let page = PageRequest {
             limit: parameters.take("limit").map_or(Ok(PageRequest::default().limit), |text| limit(&text))?,
             cursor: parameters.take("cursor").map(|text| parsed("cursor", &text)).transpose()?,

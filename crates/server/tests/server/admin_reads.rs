@@ -1,7 +1,7 @@
 //! What the API shows.
 
 use inlet_domain::{NewRejection, RejectionCode};
-use inlet_store::EventLog;
+use inlet_store::{EventLog, Store};
 
 use crate::gateway::{Gateway, config, now, open_store};
 use crate::receiver::{World, request, signature};
@@ -77,6 +77,53 @@ async fn pages_follow_each_other_without_gap_or_repeat() {
         path = format!("/api/v1/events?limit=2&cursor={next}");
     }
     assert_eq!(ids, ["\"event-5\"", "\"event-4\"", "\"event-3\"", "\"event-2\"", "\"event-1\""]);
+}
+
+#[tokio::test]
+async fn messages_are_searched_by_plain_words_and_by_the_language_of_the_search_box() {
+    let gateway = Gateway::start().await;
+    gateway.text(1, "Where is my refund?").await;
+    gateway.text(2, "thanks, that is all").await;
+    gateway.store.advance_behind(100).await.unwrap();
+    for (query, expected) in [
+        ("messages?text=refund", vec!["message-1"]),
+        ("messages?text=IS", vec!["message-2", "message-1"]),
+        ("messages?text=from:%2B1555", vec![]),
+        ("messages?q=is%20-refund%20from:+1555", vec!["message-2"]),
+        ("messages?q=from:+1555&text=refund&direction=inbound", vec!["message-1"]),
+        ("messages?q=&limit=1", vec!["message-2"]),
+        ("messages?has_media=true&text=is", vec![]),
+        ("messages?q=%22%20OR%20%2A", vec![]),
+        ("conversations/1/messages?q=refund", vec!["message-1"]),
+    ] {
+        let reply = gateway.get(&format!("/api/v1/{query}")).await;
+        let page: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+        let ids: Vec<_> = page["data"].as_array().unwrap().iter().map(|row| row["id"].clone()).collect();
+        assert_eq!(ids, expected, "{query}: {}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_nobody_can_mean_is_refused_with_its_place() {
+    let gateway = Gateway::start().await;
+    insta::assert_snapshot!(gateway.get("/api/v1/messages?q=hi%20after:soon").await.json(), @r#"
+    400 {
+      "code": "bad_search",
+      "detail": "parameter `q`, at character 4: `after:soon` should be a time, a day or how long ago, as in 2026-01-31T08:00:00Z, 2026-01-31 or 2h",
+      "request_id": "00000000000000000000000000000000",
+      "status": 400,
+      "title": "Bad Request",
+      "type": "about:blank"
+    }
+    "#);
+    let reply = gateway.get("/api/v1/messages?text=hi%20a*").await;
+    assert_eq!(reply.status, 400);
+    let told = "parameter `text`, at character 4: write at least two letters before `*`";
+    assert!(reply.text.contains(told), "{}", reply.text);
+    let long = format!("/api/v1/messages?q={}", "x".repeat(10_000));
+    let reply = gateway.get(&long).await;
+    assert_eq!(reply.status, 400);
+    assert!(reply.text.contains("at character 1001: a search has at most 1000 characters"), "{}", reply.text);
 }
 
 #[tokio::test]

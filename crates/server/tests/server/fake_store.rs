@@ -230,6 +230,26 @@ impl Store for FakeStore {
         unimplemented!()
     }
 
+    async fn advance_behind(&self, _: u32) -> Result<bool, StoreError> {
+        unimplemented!()
+    }
+
+    async fn purge_events(&self, _: Timestamp, _: i64, _: u32) -> Result<Purged, StoreError> {
+        unimplemented!()
+    }
+
+    async fn purge_messages(&self, _: Timestamp, _: i64, _: u32) -> Result<Purged, StoreError> {
+        unimplemented!()
+    }
+
+    async fn unused_media(&self, _: u32) -> Result<Vec<String>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn forget_media(&self, _: Vec<String>) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+
     async fn purge_jobs(&self, _: Timestamp, _: u32) -> Result<u32, StoreError> {
         unimplemented!()
     }

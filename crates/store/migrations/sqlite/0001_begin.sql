@@ -39,6 +39,11 @@ create index event_facts_unreadable on event_facts (seq) where unreadable is not
 -- list events of a source other than the usual one
 create index event_facts_source on event_facts (source, seq) where source <> 'telnyx';
 
+-- Positions of events that are past their time, until the event log has deleted them.
+create table forgotten_events (
+    seq integer primary key
+) strict;
+
 create table conversations (
     id integer primary key,
     our_number text not null,
@@ -75,20 +80,23 @@ create table messages (
     autoresponse_type text,
     unsigned integer not null
 ) strict;
--- list messages of a direction
-create index messages_direction on messages (direction, number);
+-- list outbound messages; where most are outbound, a list of inbound ones looks at a bounded number of rows
+create index messages_outbound on messages (number) where direction = 'outbound';
 -- list messages by sender
 create index messages_from on messages (from_number, number);
 -- list messages by recipient
 create index messages_to on messages (to_number, number);
 -- list messages of a conversation; the reply guard's look at our latest texts
 create index messages_conversation on messages (conversation_id, number);
--- list messages in a status
-create index messages_status on messages (status, number);
+-- list messages in a status, but for the two in which most messages end
+create index messages_status on messages (status, number) where status not in ('received', 'delivered');
+-- list messages of a type, but for the usual one
+create index messages_kind on messages (kind, number) where kind <> 'SMS';
 
 create table media (
     message_id text not null references messages (id),
     position integer not null,
+    message_number integer not null,    -- `messages.number`
     url text not null,
     content_type text,
     size_bytes integer,
@@ -101,6 +109,13 @@ create table media (
 ) strict, without rowid;
 -- find an archived attachment by its digest
 create index media_archived on media (sha256) where state = 'archived';
+-- list messages with attachments
+create index media_first on media (message_number) where position = 0;
+
+-- Digests that no attachment has any more; whoever deletes the bytes takes them from here.
+create table unused_media (
+    sha256 text primary key
+) strict, without rowid;
 
 create table own_numbers (
     number text primary key
@@ -189,12 +204,12 @@ create unique index jobs_reply_once on jobs (message_id) where kind = 'send' and
 create unique index jobs_media_once on jobs (message_id, media_position) where kind = 'fetch_media';
 -- list jobs in a state (dead letters); count and change them in bulk
 create index jobs_state on jobs (state, id);
--- list jobs of a destination
-create index jobs_destination on jobs (destination, id) where destination is not null;
+-- list jobs of a destination, with or without a state; find its oldest waiting one
+create index jobs_destination on jobs (destination, state, id) where destination is not null;
+-- list jobs of a kind, but for the usual one, with or without a state
+create index jobs_kind on jobs (kind, state, id) where kind <> 'deliver';
 -- list jobs of a message: of those that have sent one
 create index jobs_sent_message on jobs (sent_message_id) where sent_message_id is not null;
--- count jobs by kind, destination and state
-create index jobs_counts on jobs (kind, destination, state, id);
 -- list replies
 create index jobs_replies on jobs (id) where kind = 'send' and rule is not null;
 -- the reply guard: what went to a party, and what went out in all
@@ -202,6 +217,31 @@ create index jobs_sent_to on jobs (to_number, sent_at) where sent_at is not null
 create index jobs_replied on jobs (sent_at) where sent_at is not null and rule is not null;
 -- purge finished jobs
 create index jobs_finished on jobs (finished_at) where state in ('done', 'skipped', 'discarded');
+
+-- How many jobs there are, kept by the triggers below, so that nobody needs to count them.
+create table job_counts (
+    kind text not null,
+    destination text not null,      -- empty where there is none
+    state text not null,
+    jobs integer not null,
+    primary key (kind, destination, state)
+) strict, without rowid;
+create trigger jobs_made after insert on jobs begin
+    insert into job_counts (kind, destination, state, jobs)
+        values (new.kind, coalesce(new.destination, ''), new.state, 1)
+        on conflict (kind, destination, state) do update set jobs = jobs + 1;
+end;
+create trigger jobs_moved after update of state on jobs when new.state <> old.state begin
+    update job_counts set jobs = jobs - 1
+        where kind = old.kind and destination = coalesce(old.destination, '') and state = old.state;
+    insert into job_counts (kind, destination, state, jobs)
+        values (new.kind, coalesce(new.destination, ''), new.state, 1)
+        on conflict (kind, destination, state) do update set jobs = jobs + 1;
+end;
+create trigger jobs_gone after delete on jobs begin
+    update job_counts set jobs = jobs - 1
+        where kind = old.kind and destination = coalesce(old.destination, '') and state = old.state;
+end;
 
 create table attempts (
     id integer primary key autoincrement,   -- position in the stream
@@ -216,6 +256,34 @@ create table attempts (
 ) strict;
 -- list attempts of a job
 create index attempts_job on attempts (job_id, id);
+
+-- --- filled behind everything else, in small steps
+
+-- How far. `messages_text_<n>` are the full-text tables of `text_segments`; they are made when they are needed.
+create table behind (
+    name text primary key,          -- a list of `time_map`; that of messages tells of their texts too
+    position integer not null       -- everything up to here has been taken up
+) strict, without rowid;
+insert into behind (name, position) values ('events', 0), ('messages', 0), ('jobs', 0);
+
+-- Messages whose text or time has changed since they were stored.
+create table changed_messages (
+    number integer primary key
+) strict;
+
+-- The earliest and latest time in each run of 4,096 keys: where a list with a bound on time need not look.
+create table time_map (
+    list text not null,             -- `events` (by seq), `messages` (by number) or `jobs` (by id)
+    block integer not null,         -- key / 4096
+    first_at integer not null,
+    last_at integer not null,
+    primary key (list, block)
+) strict, without rowid;
+
+-- Runs of 262,144 message numbers that have a full-text table.
+create table text_segments (
+    segment integer primary key     -- number / 262144
+) strict;
 
 -- --- small things
 

@@ -63,7 +63,8 @@ const INVARIANTS: &[(&str, &str)] = &[
     (
         "routed events without facts",
         "select count(*) from events where seq <= (select routed_seq from routing) \
-         and not exists (select 1 from event_facts where event_facts.seq = events.seq)",
+         and not exists (select 1 from event_facts where event_facts.seq = events.seq) \
+         and not exists (select 1 from forgotten_events where forgotten_events.seq = events.seq)",
     ),
     (
         "facts of events that are not routed",
@@ -99,6 +100,20 @@ const INVARIANTS: &[(&str, &str)] = &[
         "conversations whose count of messages is wrong",
         "select count(*) from conversations where messages <> \
          (select count(*) from messages where conversation_id = conversations.id)",
+    ),
+    (
+        "counts of jobs that are wrong",
+        "select count(*) from (select kind, coalesce(destination, '') as place, state, count(*) as jobs \
+         from jobs group by 1, 2, 3) as found full join (select * from job_counts where jobs <> 0) as kept \
+         on found.kind = kept.kind and found.place = kept.destination and found.state = kept.state \
+         where found.jobs is not kept.jobs",
+    ),
+    (
+        "messages outside their block of the map of times",
+        "select count(*) from messages where number <= (select position from behind where name = 'messages') \
+         and not exists (select 1 from changed_messages where changed_messages.number = messages.number) \
+         and not exists (select 1 from time_map where list = 'messages' and block = messages.number / 4096 \
+         and messages.received_at between first_at and last_at)",
     ),
 ];
 

@@ -1,22 +1,22 @@
 //! Lists of events, and the stream of what happens.
 
 use inlet_domain::{
-    Cursor, Event, EventFacts, EventFilter, EventSeq, Page, PageRequest, ReadEvent, StoredEvent,
+    Cursor, Event, EventFacts, EventFilter, EventSeq, Page, PageRequest, ReadEvent, StoredEvent, Timestamp,
 };
 use rusqlite::{Connection, Row, params};
 
+use super::choices;
 use super::event_log::find;
 use super::failure::Failure;
-use super::filters::{event_conditions, rows_wanted};
+use super::filters::event_conditions;
 use super::jobs::{self};
 use super::messages;
 use super::outcomes;
 use super::routing::{decode_stored, routed_seq};
 use super::rows::{all, first, value};
+use super::time_map::EVENTS;
+use super::walk::{Budget, Gathering, Keys, Walk, page_limit};
 use crate::store::{Happening, StreamPosition};
-
-// Events not yet routed that one page looks at; more of them make the page shorter, never wrong.
-const UNROUTED_LOOKED_AT: u32 = 1_000;
 
 // The bytes are read only where there are no facts yet.
 const COLUMNS: &str = "events.seq, events.id, events.source, events.received_at, length(events.body) as size_bytes, \
@@ -30,41 +30,59 @@ pub(super) fn events(
     filter: &EventFilter,
     page: PageRequest,
 ) -> Result<Page<Event>, Failure> {
-    let wanted = rows_wanted(page);
-    let before = page.cursor.map_or(i64::MAX, |cursor| cursor.0);
+    let limit = page_limit(page);
+    let below = page.cursor.map_or(i64::MAX, |cursor| cursor.0);
     let routed = routed_seq(connection)?;
-    let (mut seqs, reached) = unrouted_matches(connection, filter, (routed, before), wanted)?;
-    if let Some(reached) = reached {
-        let data = seqs.into_iter().map(|seq| by_seq(connection, seq)).collect::<Result<Vec<_>, _>>()?;
-        return Ok(Page { data, next: Some(Cursor(reached).to_string()) });
+    let mut gathering = Gathering::new(page, Budget::new());
+    let is_full = unrouted(connection, filter, (routed, below), &mut gathering)?;
+    let mut found = gathering.found;
+    if !is_full {
+        let rest = PageRequest { cursor: Some(Cursor(below.min(routed + 1))), ..page };
+        let more = routed_keys(connection, filter, rest)?;
+        let missing = limit - found.keys.len();
+        let surplus = more.keys.len() > missing;
+        found.keys.extend(more.keys.into_iter().take(missing));
+        found.next = if surplus { found.keys.last().copied() } else { more.next };
     }
-    let missing = wanted.saturating_sub(u32::try_from(seqs.len()).unwrap_or(u32::MAX));
-    seqs.extend(routed_matches(connection, filter, before, missing)?);
-    let found = seqs.into_iter().map(|seq| by_seq(connection, seq)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Page::of(found, wanted - 1, |event| event.seq.0))
+    let mut data = Vec::with_capacity(found.keys.len());
+    for seq in &found.keys {
+        data.extend(by_seq(connection, *seq)?);
+    }
+    Ok(Page { data, next: found.cursor() })
 }
 
-/// Positions of unrouted events that match, newest first, and where the search stopped if it did not reach the end.
-fn unrouted_matches(
+/// Gathers positions of events that are not routed yet. True when the page ends with them.
+fn unrouted(
     connection: &Connection,
     filter: &EventFilter,
-    (routed, before): (i64, i64),
-    wanted: u32,
-) -> Result<(Vec<i64>, Option<i64>), Failure> {
+    (routed, below): (i64, i64),
+    gathering: &mut Gathering,
+) -> Result<bool, Failure> {
     let sql = "select seq, id, source, received_at, body from events where seq > ?1 and seq < ?2 \
-        order by seq desc limit ?3";
-    let looked_at = UNROUTED_LOOKED_AT.max(wanted);
+        order by seq desc";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([routed, below])?;
     // Decoded one by one, so that only one body is in memory.
-    let looks = all(connection, sql, params![routed, before, looked_at], |row| {
+    while let Some(row) = rows.next()? {
         let stored = decode_stored(row)?;
-        Ok((stored.seq.0, matches(filter, &stored)))
-    })?;
-    let all_seen = looks.len() < looked_at as usize;
-    let last = looks.last().map(|(seq, _)| *seq);
-    let mut found: Vec<i64> = looks.into_iter().filter(|(_, matches)| *matches).map(|(seq, _)| seq).collect();
-    let enough = found.len() >= wanted as usize;
-    found.truncate(wanted as usize);
-    Ok((found, last.filter(|_| !all_seen && !enough)))
+        if gathering.take(stored.seq.0, matches(filter, &stored)).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn routed_keys(connection: &Connection, filter: &EventFilter, page: PageRequest) -> Result<Keys, Failure> {
+    let conditions = event_conditions(filter);
+    let micros = |moment: Option<Timestamp>| moment.map(Timestamp::as_micros);
+    let walk = Walk {
+        list: EVENTS.list,
+        all: choices::all_events(),
+        choices: choices::of_events(filter),
+        conditions: &conditions,
+        times: (micros(filter.after), micros(filter.before)),
+    };
+    walk.page(connection, page, Budget::new(), |_| Ok(true))
 }
 
 fn matches(filter: &EventFilter, stored: &StoredEvent) -> bool {
@@ -81,22 +99,10 @@ fn matches(filter: &EventFilter, stored: &StoredEvent) -> bool {
         && filter.before.is_none_or(|before| stored.received_at < before)
 }
 
-fn routed_matches(
-    connection: &Connection,
-    filter: &EventFilter,
-    before: i64,
-    limit: u32,
-) -> Result<Vec<i64>, Failure> {
-    let mut conditions = event_conditions(filter);
-    conditions.add("seq < ?", before);
-    let sql = format!("select seq from event_facts{} order by seq desc limit {limit}", conditions.sql());
-    all(connection, &sql, conditions.params(), |row| Ok(row.get(0)?))
-}
-
-fn by_seq(connection: &Connection, seq: i64) -> Result<Event, Failure> {
+/// The event at a position; `None` when it has been deleted meanwhile.
+fn by_seq(connection: &Connection, seq: i64) -> Result<Option<Event>, Failure> {
     let sql = format!("select {COLUMNS} from {TABLES} where events.seq = ?1");
-    let event = first(connection, &sql, [seq], |row| decode(connection, row))?;
-    event.ok_or_else(|| super::rows::broken("event_facts", seq, "its event is no longer stored"))
+    first(connection, &sql, [seq], |row| decode(connection, row))
 }
 
 fn decode(connection: &Connection, row: &Row<'_>) -> Result<Event, Failure> {
@@ -138,7 +144,7 @@ fn duplicates(connection: &Connection, seq: EventSeq) -> Result<i64, Failure> {
 
 /// One event. `recent` are the candidates in memory.
 pub(super) fn event(connection: &Connection, recent: &[i64], id: &str) -> Result<Option<Event>, Failure> {
-    find(connection, recent, id)?.map(|seq| by_seq(connection, seq)).transpose()
+    find(connection, recent, id)?.map_or(Ok(None), |seq| by_seq(connection, seq))
 }
 
 /// One event's exact bytes.

@@ -1,12 +1,18 @@
 //! Lists newest first, by key: messages, conversations, jobs, replies, opt-outs, rejections, replays.
 
-use inlet_domain::{Conversation, Job, Message, MessageFilter, OptOut, Page, PageRequest, Rejection, Replay};
+use inlet_domain::{
+    Conversation, Job, JobId, Message, MessageFilter, OptOut, Page, PageRequest, Rejection, Replay,
+    Timestamp, Wish,
+};
 use rusqlite::{Connection, Row};
 
 use super::failure::Failure;
-use super::filters::{Conditions, JobSearch, job_conditions, message_conditions, rows_wanted};
+use super::filters::{Conditions, JobSearch, event_of, job_conditions, message_conditions, rows_wanted};
 use super::rows::{all, first, named, time, word};
-use super::{jobs, messages, replays};
+use super::texts::{self, TextQuery};
+use super::time_map::{JOBS, MESSAGES};
+use super::walk::{Budget, Keys, Walk};
+use super::{choices, jobs, messages, replays};
 
 /// One list: what is selected from where, and by which key it is paged.
 struct List<'a> {
@@ -45,8 +51,45 @@ pub(super) fn messages(
     page: PageRequest,
 ) -> Result<Page<Message>, Failure> {
     let conditions = message_conditions(filter);
-    let list = List { columns: messages::COLUMNS, table: "messages", key: "number", conditions };
-    list.page(connection, page, |row| messages::with_media(connection, messages::decode(row)?.1))
+    let walk = Walk {
+        list: MESSAGES.list,
+        all: choices::all_messages(),
+        choices: choices::of_messages(connection, filter)?,
+        conditions: &conditions,
+        times: message_times(filter),
+    };
+    let keys = match TextQuery::of(&filter.search) {
+        Some(query) => texts::page(connection, &walk, &query, page)?,
+        None => walk.page(connection, page, Budget::new(), |_| Ok(true))?,
+    };
+    rows(connection, &keys, messages::by_number)
+}
+
+/// The times asked for: the latest beginning and the earliest end.
+fn message_times(filter: &MessageFilter) -> (Option<i64>, Option<i64>) {
+    let micros = |moment: Option<Timestamp>| moment.map(Timestamp::as_micros);
+    let (mut after, mut before) = (micros(filter.after), micros(filter.before));
+    for term in filter.search.terms.iter().filter(|term| !term.negated) {
+        match term.wish {
+            Wish::After(at) => after = after.max(micros(Some(at))),
+            Wish::Before(at) => before = Some(before.map_or(at.as_micros(), |end| end.min(at.as_micros()))),
+            _ => {}
+        }
+    }
+    (after, before)
+}
+
+/// The rows of a page. One that is gone meanwhile is left out.
+fn rows<T>(
+    connection: &Connection,
+    keys: &Keys,
+    read: impl Fn(&Connection, i64) -> Result<Option<T>, Failure>,
+) -> Result<Page<T>, Failure> {
+    let mut data = Vec::with_capacity(keys.keys.len());
+    for key in &keys.keys {
+        data.extend(read(connection, *key)?);
+    }
+    Ok(Page { data, next: keys.cursor() })
 }
 
 const CONVERSATION: &str = "id, our_number, party, messages, unread, last_message_at, last_text";
@@ -56,7 +99,9 @@ pub(super) fn conversations(
     connection: &Connection,
     page: PageRequest,
 ) -> Result<Page<Conversation>, Failure> {
-    let conditions = Conditions::default();
+    let mut conditions = Conditions::default();
+    // Those whose messages have all been deleted stay, without a place in the list.
+    conditions.add_term("last_number > 0");
     let list = List { columns: CONVERSATION, table: "conversations", key: "last_number", conditions };
     list.page(connection, page, decode_conversation)
 }
@@ -86,7 +131,16 @@ pub(super) fn jobs(
     page: PageRequest,
 ) -> Result<Page<Job>, Failure> {
     let conditions = job_conditions(connection, search)?;
-    List { columns: jobs::COLUMNS, table: "jobs", key: "id", conditions }.page(connection, page, jobs::decode)
+    let micros = |moment: Option<Timestamp>| moment.map(Timestamp::as_micros);
+    let walk = Walk {
+        list: JOBS.list,
+        all: choices::all_jobs(),
+        choices: choices::of_jobs(&search.filter, event_of(connection, search)?),
+        conditions: &conditions,
+        times: (micros(search.filter.after), micros(search.filter.before)),
+    };
+    let keys = walk.page(connection, page, Budget::new(), |_| Ok(true))?;
+    rows(connection, &keys, |connection, id| jobs::job(connection, JobId(id)))
 }
 
 /// Sends made by a rule.

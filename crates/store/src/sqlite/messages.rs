@@ -22,6 +22,13 @@ pub(super) fn message(connection: &Connection, id: &str) -> Result<Option<Messag
     found.map(|(_, message)| with_media(connection, message)).transpose()
 }
 
+/// The message with this number, with its media.
+pub(super) fn by_number(connection: &Connection, number: i64) -> Result<Option<Message>, Failure> {
+    let sql = format!("select {COLUMNS} from messages where number = ?1");
+    let found = first(connection, &sql, [number], decode)?;
+    found.map(|(_, message)| with_media(connection, message)).transpose()
+}
+
 /// Reads a row: its number and the message, without media.
 pub(super) fn decode(row: &Row<'_>) -> Result<(i64, Message), Failure> {
     let number = row.get("number")?;
@@ -82,12 +89,18 @@ fn decode_media(row: &Row<'_>, position: i64) -> rusqlite::Result<Media> {
 pub(super) fn save(connection: &Connection, message: &Message) -> Result<Option<i64>, Failure> {
     let known = first(
         connection,
-        "select number, conversation_id from messages where id = ?1",
-        [&message.id],
-        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)),
+        "select number, conversation_id, text is not ?2 or received_at <> ?3 from messages where id = ?1",
+        params![message.id, clean_optional(message.text.as_deref()), message.received_at.as_micros()],
+        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, bool>(2)?)),
     )?;
     match known {
-        Some((number, conversation)) => update(connection, message, number, conversation),
+        Some((number, conversation, is_changed)) => {
+            if is_changed {
+                let sql = "insert into changed_messages (number) values (?1) on conflict do nothing";
+                execute(connection, sql, [number])?;
+            }
+            update(connection, message, number, conversation)
+        }
         None => insert(connection, message),
     }
 }
@@ -211,8 +224,8 @@ pub(super) fn add_media(
     position: i64,
     media: &NewMedia,
 ) -> Result<bool, Failure> {
-    let sql = "insert into media (message_id, position, url, content_type, size_bytes, state, sha256) \
-        values (?1, ?2, ?3, ?4, ?5, ?6, ?7) on conflict do nothing";
+    let sql = "insert into media (message_id, position, message_number, url, content_type, size_bytes, state, sha256) \
+        values (?1, ?2, (select number from messages where id = ?1), ?3, ?4, ?5, ?6, ?7) on conflict do nothing";
     let (url, content_type) = (clean(&media.url), clean_optional(media.content_type.as_deref()));
     let state = MediaState::Waiting.as_str();
     let values = params![clean(message), position, url, content_type, media.size_bytes, state, media.sha256];
@@ -245,6 +258,7 @@ pub(super) fn archive_media(
     let content_type = clean(&stored.content_type);
     let values =
         params![message, position, state, stored.sha256, content_type, stored.size_bytes, now.as_micros()];
+    execute(connection, "delete from unused_media where sha256 = ?1", [&stored.sha256])?;
     match execute(connection, sql, values)? {
         1 => Ok(()),
         _ => Err(broken("media", position, format!("message `{message}` has no such attachment"))),

@@ -7,7 +7,9 @@ pub mod jobs;
 pub mod lists;
 pub mod ordering;
 pub mod replaying;
+pub mod retention;
 pub mod routing;
+pub mod searching;
 pub mod sending;
 pub mod world;
 
@@ -82,6 +84,17 @@ macro_rules! conformance {
             lists: jobs_are_found_by_every_filter;
             lists: the_stream_shows_events_and_attempts_once;
             lists: counts_agree_with_the_rows;
+            searching: a_text_is_found_by_its_words_newest_first;
+            searching: words_and_conditions_hold_together;
+            searching: a_text_that_changes_is_found_by_its_new_words;
+            searching: what_is_filled_behind_is_filled_in_steps_of_a_bounded_size;
+            searching: a_bound_on_time_holds_even_where_times_and_numbers_disagree;
+            searching: a_search_of_any_bytes_is_answered;
+            retention: old_events_go_and_their_repeats_stay_duplicates;
+            retention: an_event_with_work_left_stays;
+            retention: old_messages_go_with_their_texts_and_conversations_count_what_is_left;
+            retention: the_bytes_of_an_attachment_go_with_its_last_message;
+            retention: an_attachment_that_comes_again_is_not_unused;
         }
     };
 }

@@ -135,8 +135,14 @@ impl World {
 
     /// How many jobs match.
     pub async fn count(&self, filter: JobFilter) -> usize {
-        let page = PageRequest { limit: 1_000, cursor: None };
-        self.store.jobs(filter, page).await.unwrap().data.len()
+        let (mut count, mut cursor) = (0, None);
+        loop {
+            let request = PageRequest { limit: 1_000, cursor };
+            let page = self.store.jobs(filter.clone(), request).await.unwrap();
+            count += page.data.len();
+            let Some(next) = page.next else { return count };
+            cursor = Some(next.parse().unwrap());
+        }
     }
 
     /// `count` events without a message, each with a delivery that is due.

@@ -28,6 +28,8 @@ enum Step {
     Resume,
     Replay,
     Advance,
+    Behind,
+    Purge,
     Restart,
 }
 
@@ -48,6 +50,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Resume),
         1 => Just(Step::Replay),
         2 => Just(Step::Advance),
+        2 => Just(Step::Behind),
+        1 => Just(Step::Purge),
         1 => Just(Step::Restart),
     ];
     proptest::collection::vec(step, 1..80)
@@ -121,6 +125,13 @@ impl Run<'_> {
             }
             Step::Advance => {
                 self.world.advance_replays(self.world.router(), 3, at(self.now)).await.unwrap();
+            }
+            Step::Behind => {
+                self.world.advance_behind(2).await.unwrap();
+            }
+            Step::Purge => {
+                self.world.purge_messages(at(self.now), 0, 3).await.unwrap();
+                self.world.purge_events(at(self.now), 0, 3).await.unwrap();
             }
             Step::Restart => self.restart().await,
         }

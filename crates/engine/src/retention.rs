@@ -1,0 +1,143 @@
+//! Deletes events, messages and attachments after their time, in small steps with rests between them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use inlet_domain::{Clock, Timestamp};
+use inlet_store::{Blobs, Purged, Store, StoreError};
+use tracing::{info, warn};
+
+use crate::metrics::Metrics;
+use crate::wake::Wake;
+
+const EVERY: Duration = Duration::from_secs(60);
+// A step holds the writer for some milliseconds; the rest after it is for everybody else.
+const STEP: u32 = 200;
+const REST: Duration = Duration::from_millis(20);
+
+/// The loop.
+pub(crate) struct Retention {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) blobs: Blobs,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) wake: Wake,
+    pub(crate) poll: Duration,
+    pub(crate) keep_events: Option<Duration>,
+    pub(crate) keep_messages: Option<Duration>,
+}
+
+impl Retention {
+    pub(crate) async fn run(self) {
+        let every = EVERY.min(self.poll * 60);
+        loop {
+            match self.pass().await {
+                Ok(()) => {}
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    self.metrics.store_errors.inc();
+                    warn!(%error, "cannot delete what is past its time, will try again: {error}");
+                }
+            }
+            if !self.wake.pause(every).await {
+                return;
+            }
+        }
+    }
+
+    async fn pass(&self) -> Result<(), StoreError> {
+        if let Some(keep) = self.keep_messages {
+            let before = self.clock.now().before(keep);
+            let kept = self.purge_messages(before).await?;
+            self.metrics.messages_overdue.set(kept);
+        }
+        if let Some(keep) = self.keep_events {
+            let before = self.clock.now().before(keep);
+            let kept = self.purge_events(before).await?;
+            self.metrics.events_overdue.set(kept);
+        }
+        self.purge_media().await
+    }
+
+    async fn purge_events(&self, before: Timestamp) -> Result<i64, StoreError> {
+        let mut total = Total::default();
+        while let Some(from) = total.next {
+            total.add(self.store.purge_events(before, from, STEP).await?);
+            if !self.wake.pause(REST).await {
+                break;
+            }
+        }
+        self.metrics.events_purged.inc_by(total.deleted);
+        total.tell("events", before);
+        Ok(total.kept)
+    }
+
+    async fn purge_messages(&self, before: Timestamp) -> Result<i64, StoreError> {
+        let mut total = Total::default();
+        while let Some(from) = total.next {
+            total.add(self.store.purge_messages(before, from, STEP).await?);
+            if !self.wake.pause(REST).await {
+                break;
+            }
+        }
+        self.metrics.messages_purged.inc_by(total.deleted);
+        total.tell("messages", before);
+        Ok(total.kept)
+    }
+
+    /// Deletes the bytes first: a digest that is still remembered is tried again, and one that is gone already is fine.
+    async fn purge_media(&self) -> Result<(), StoreError> {
+        loop {
+            let mut gone = Vec::new();
+            for sha256 in self.store.unused_media(STEP).await? {
+                match self.blobs.delete(&sha256).await {
+                    Ok(true) => gone.push(sha256),
+                    Ok(false) => {}
+                    Err(error) => warn!(%error, "cannot delete an attachment: {error}"),
+                }
+            }
+            if gone.is_empty() {
+                return Ok(());
+            }
+            self.metrics.media_purged.inc_by(gone.len() as u64);
+            self.store.forget_media(gone).await?;
+            if !self.wake.pause(REST).await {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What a pass did so far.
+struct Total {
+    deleted: u64,
+    kept: i64,
+    next: Option<i64>,
+}
+
+impl Default for Total {
+    fn default() -> Self {
+        Self { deleted: 0, kept: 0, next: Some(0) }
+    }
+}
+
+impl Total {
+    fn add(&mut self, step: Purged) {
+        self.deleted += u64::from(step.deleted);
+        self.kept += i64::from(step.kept);
+        self.next = step.next;
+    }
+
+    fn tell(&self, what: &str, before: Timestamp) {
+        let Self { deleted, kept, .. } = self;
+        if *deleted > 0 {
+            info!(count = deleted, "deleted {deleted} {what} from before {before}");
+        }
+        if *kept > 0 {
+            info!(
+                count = kept,
+                "kept {kept} {what} from before {before}: they have unfinished jobs or dead letters"
+            );
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Full text of messages: FTS5 tables of 262,144 messages each, filled behind routing.
+//!
+//! One table would do for words; but SQLite collects everything that begins so before it gives the first row, and lists
+//! that do not meet are compared to their end. Tables of a bounded size bound both, newest first.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use inlet_domain::{PageRequest, Search, Wish, searchable};
+use rusqlite::{Connection, params};
+
+use super::failure::Failure;
+use super::rows::{execute, first, value, values};
+use super::time_map::{self, MESSAGES};
+use super::walk::{Budget, Gathering, Keys, MANY, Stream, Walk};
+
+const SEGMENT_BITS: i64 = 18;
+// Messages that the other conditions may leave before the text is looked up first. Above it both are common.
+const FEW: i64 = 20_000;
+// The content is elsewhere; the tables hold the index alone.
+const MAKE: &str = "using fts5(words, content='', contentless_delete=1, prefix='2', \
+    tokenize='unicode61 remove_diacritics 2')";
+
+/// Takes up texts that changed, then the next new ones. True when more remain.
+pub(super) fn advance(connection: &Connection, limit: u32) -> Result<bool, Failure> {
+    let covered = time_map::position(connection, MESSAGES.list)?;
+    let changed = take_changed(connection, covered, limit)?;
+    let mut segment = None;
+    let sql = "select number, text from messages where number > ?1 order by number limit ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![covered, limit])?;
+    while let Some(row) = rows.next()? {
+        let (number, text) = (row.get(0)?, row.get_ref(1)?.as_str_or_null().unwrap_or_default());
+        put(connection, &mut segment, number, text.unwrap_or_default())?;
+    }
+    drop(rows);
+    // The map of times goes over the same rows, and keeps the position of both.
+    Ok(MESSAGES.advance(connection, limit)? || changed)
+}
+
+fn take_changed(connection: &Connection, covered: i64, limit: u32) -> Result<bool, Failure> {
+    let sql = "select number from changed_messages order by number limit ?1";
+    let numbers: Vec<i64> = values(connection, sql, [limit])?;
+    for number in &numbers {
+        execute(connection, "delete from changed_messages where number = ?1", [number])?;
+        if *number > covered {
+            continue;
+        }
+        let sql = "select coalesce(text, ''), received_at from messages where number = ?1";
+        let found = first(connection, sql, [number], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        if let Some((text, received_at)) = found {
+            remove(connection, *number)?;
+            put(connection, &mut None, *number, &text)?;
+            MESSAGES.include(connection, *number, received_at)?;
+        }
+    }
+    Ok(numbers.len() == limit as usize)
+}
+
+/// Puts a text that is not there into the table of its number. `made` is the table that is known to exist.
+fn put(connection: &Connection, made: &mut Option<i64>, number: i64, text: &str) -> Result<(), Failure> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let segment = number >> SEGMENT_BITS;
+    if *made != Some(segment) {
+        make_table(connection, segment)?;
+        *made = Some(segment);
+    }
+    let sql = format!("insert into messages_text_{segment} (rowid, words) values (?1, ?2)");
+    execute(connection, &sql, params![number, searchable(text)])?;
+    Ok(())
+}
+
+fn make_table(connection: &Connection, segment: i64) -> Result<(), Failure> {
+    let sql = "insert into text_segments (segment) values (?1) on conflict do nothing";
+    if execute(connection, sql, [segment])? == 1 {
+        connection.execute_batch(&format!("create virtual table messages_text_{segment} {MAKE}"))?;
+    }
+    Ok(())
+}
+
+/// Takes a text out of its table.
+pub(super) fn remove(connection: &Connection, number: i64) -> Result<(), Failure> {
+    let segment = number >> SEGMENT_BITS;
+    if has_table(connection, segment)? {
+        execute(connection, &format!("delete from messages_text_{segment} where rowid = ?1"), [number])?;
+    }
+    Ok(())
+}
+
+/// Drops the tables that lie wholly below a number: whatever they held has been removed.
+pub(super) fn drop_below(connection: &Connection, number: i64) -> Result<(), Failure> {
+    let sql = "select segment from text_segments where segment < ?1";
+    let segments: Vec<i64> = values(connection, sql, [number >> SEGMENT_BITS])?;
+    for segment in segments {
+        connection.execute_batch(&format!("drop table messages_text_{segment}"))?;
+        execute(connection, "delete from text_segments where segment = ?1", [segment])?;
+    }
+    Ok(())
+}
+
+fn has_table(connection: &Connection, segment: i64) -> Result<bool, Failure> {
+    value(connection, "select exists (select 1 from text_segments where segment = ?1)", [segment])
+}
+
+/// What a search asks of texts, in the words of FTS5.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct TextQuery {
+    /// What must match, and what must not besides.
+    wanted: Option<String>,
+    /// What must not match, where nothing must.
+    unwanted: Option<String>,
+    has_prefix: bool,
+}
+
+impl TextQuery {
+    /// The words of a search, where it has any.
+    pub(super) fn of(search: &Search) -> Option<Self> {
+        let (mut wanted, mut unwanted, mut has_prefix) = (Vec::new(), Vec::new(), false);
+        for term in &search.terms {
+            let Wish::Words { words, prefix } = &term.wish else { continue };
+            // Between quotes nothing has a meaning but the quote.
+            let star = if *prefix { "*" } else { "" };
+            let quoted = format!("\"{}\"{star}", words.replace('"', "\"\"").replace('\0', " "));
+            has_prefix |= *prefix;
+            if term.negated { unwanted.push(quoted) } else { wanted.push(quoted) }
+        }
+        let unwanted = (!unwanted.is_empty()).then(|| unwanted.join(" OR "));
+        let wanted = (!wanted.is_empty()).then(|| wanted.join(" AND "));
+        match (wanted, unwanted) {
+            (None, None) => None,
+            (Some(wanted), Some(unwanted)) => Some(Self {
+                wanted: Some(format!("({wanted}) NOT ({unwanted})")),
+                unwanted: None,
+                has_prefix,
+            }),
+            (wanted, unwanted) => Some(Self { wanted, unwanted, has_prefix }),
+        }
+    }
+}
+
+/// A page of the messages that match a text and everything that `walk` asks. The rarer side is followed.
+pub(super) fn page(
+    connection: &Connection,
+    walk: &Walk<'_>,
+    query: &TextQuery,
+    page: PageRequest,
+) -> Result<Keys, Failure> {
+    let below = page.cursor.map_or(i64::MAX, |cursor| cursor.0);
+    let segments = segments(connection)?;
+    match &query.wanted {
+        Some(wanted) if !is_rarer(connection, walk, (wanted, &segments), below)? => {
+            follow_text(connection, walk, (wanted, &segments), page)
+        }
+        _ => {
+            let mut probe = Probe { connection, query, segments: &segments, loaded: None };
+            let budget = Budget::with_look_every(if query.has_prefix { 4 } else { 64 });
+            walk.page(connection, page, budget, |number| probe.holds(number))
+        }
+    }
+}
+
+fn segments(connection: &Connection) -> Result<Vec<i64>, Failure> {
+    values(connection, "select segment from text_segments order by segment desc", [])
+}
+
+/// Whether the other conditions leave fewer rows than the text.
+fn is_rarer(
+    connection: &Connection,
+    walk: &Walk<'_>,
+    (wanted, segments): (&str, &[i64]),
+    below: i64,
+) -> Result<bool, Failure> {
+    let Some((streams, count)) = walk.narrowest(connection, below)? else { return Ok(false) };
+    if count < MANY {
+        return Ok(true);
+    }
+    let mut rows = 0;
+    for stream in &streams {
+        rows += stream.count(connection, below, FEW)?;
+    }
+    if rows >= FEW {
+        return Ok(false);
+    }
+    let mut texts = 0;
+    for segment in segments {
+        texts += text_stream(*segment, wanted).count(connection, below, rows - texts)?;
+        if texts >= rows {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn text_stream(segment: i64, wanted: &str) -> Stream {
+    Stream {
+        from: Cow::Owned(format!("messages_text_{segment} as texts")),
+        join: "cross join messages on messages.number = texts.rowid",
+        key: "texts.rowid",
+        term: "texts.words match ?",
+        values: vec![wanted.to_owned().into()],
+    }
+}
+
+fn follow_text(
+    connection: &Connection,
+    walk: &Walk<'_>,
+    (wanted, segments): (&str, &[i64]),
+    page: PageRequest,
+) -> Result<Keys, Failure> {
+    let below = page.cursor.map_or(i64::MAX, |cursor| cursor.0);
+    let (mut gathering, mut is_first) = (Gathering::new(page, Budget::new()), true);
+    for (low, high) in time_map::ranges(connection, walk.list, walk.times, below)? {
+        for segment in segments {
+            let low = low.max(segment << SEGMENT_BITS);
+            let high = high.min((segment + 1) << SEGMENT_BITS);
+            if low >= high {
+                continue;
+            }
+            if !is_first && !gathering.budget.has_time() {
+                gathering.found.next = Some(high);
+                return Ok(gathering.found);
+            }
+            is_first = false;
+            let streams = [text_stream(*segment, wanted)];
+            let end = walk.follow(connection, &streams, (low, high), &mut gathering, &mut |_| Ok(true))?;
+            if end.is_some() {
+                return Ok(gathering.found);
+            }
+        }
+    }
+    Ok(gathering.found)
+}
+
+/// Asks whether the text of one message matches.
+struct Probe<'a> {
+    connection: &'a Connection,
+    query: &'a TextQuery,
+    segments: &'a [i64],
+    /// A table and all its matches: beginnings of words are collected wholly or not at all.
+    loaded: Option<(i64, HashSet<i64>)>,
+}
+
+impl Probe<'_> {
+    fn holds(&mut self, number: i64) -> Result<bool, Failure> {
+        match (&self.query.wanted, &self.query.unwanted) {
+            (Some(wanted), _) => self.matches(wanted, number),
+            (None, Some(unwanted)) => Ok(!self.matches(unwanted, number)?),
+            (None, None) => Ok(true),
+        }
+    }
+
+    fn matches(&mut self, query: &str, number: i64) -> Result<bool, Failure> {
+        let segment = number >> SEGMENT_BITS;
+        if !self.segments.contains(&segment) {
+            return Ok(false);
+        }
+        if !self.query.has_prefix {
+            let sql = format!(
+                "select exists (select 1 from messages_text_{segment} where words match ?1 and rowid = ?2)"
+            );
+            return value(self.connection, &sql, params![query, number]);
+        }
+        if let Some((loaded, numbers)) = &self.loaded
+            && *loaded == segment
+        {
+            return Ok(numbers.contains(&number));
+        }
+        let sql = format!("select rowid from messages_text_{segment} where words match ?1");
+        let numbers: HashSet<i64> = values(self.connection, &sql, [query])?.into_iter().collect();
+        let holds = numbers.contains(&number);
+        self.loaded = Some((segment, numbers));
+        Ok(holds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inlet_domain::Timestamp;
+
+    use super::super::plans::database;
+    use super::*;
+
+    fn query(text: &str) -> TextQuery {
+        TextQuery::of(&Search::parse(text, Timestamp::from_seconds(0)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn nothing_but_words_reaches_fts5() {
+        for (text, wanted) in [
+            ("a OR b*c", r#""a" AND "OR" AND "bc""#),
+            (r#"we"ird NEAR(x"#, r#""we" AND "ird NEAR(x""#),
+            ("yes -no -\"not now\"", r#"("yes") NOT ("no" OR "not now")"#),
+            ("begin*", r#""begin"*"#),
+        ] {
+            assert_eq!(query(text).wanted.as_deref(), Some(wanted), "{text}");
+        }
+        assert_eq!(query("-no").unwanted.as_deref(), Some("\"no\""));
+        assert_eq!(TextQuery::of(&Search::parse("has:media", Timestamp::from_seconds(0)).unwrap()), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_search_is_an_error_of_sqlite(text in "[-!\"*:^(){}+'a-c \\PC]{0,40}") {
+            let database = database();
+            make_table(&database, 0).unwrap();
+            let sql = "select count(*) from messages_text_0 where words match ?1";
+            let Ok(search) = Search::parse(&text, Timestamp::from_seconds(0)) else { return Ok(()) };
+            if let Some(query) = TextQuery::of(&search) {
+                for expression in [query.wanted, query.unwanted].into_iter().flatten() {
+                    let found: i64 = database.query_row(sql, [&expression], |row| row.get(0)).unwrap();
+                    proptest::prop_assert_eq!(found, 0);
+                }
+            }
+        }
+    }
+}
