@@ -17,6 +17,8 @@ pub(super) struct Schema {
     pub(super) application_id: i64,
     /// For a new file.
     pub(super) page_bytes: i32,
+    /// Of the writer's cache of pages.
+    pub(super) cache_kib: i64,
 }
 
 /// The main database: "INLT".
@@ -24,6 +26,8 @@ pub(super) const MAIN: Schema = Schema {
     migrations: &[include_str!("../../migrations/sqlite/0001_begin.sql")],
     application_id: 0x494e_4c54,
     page_bytes: 4_096,
+    // So that the upper pages of its indexes stay in memory.
+    cache_kib: 16 * 1024,
 };
 
 /// The event log: "INLE". Larger pages, because its rows are longer and are only appended: 64 of them in a commit cost a
@@ -32,6 +36,8 @@ pub(super) const EVENT_LOG: Schema = Schema {
     migrations: &[include_str!("../../migrations/sqlite-events/0001_begin.sql")],
     application_id: 0x494e_4c45,
     page_bytes: 8_192,
+    // It only ever works at the end.
+    cache_kib: 4 * 1024,
 };
 
 impl Schema {

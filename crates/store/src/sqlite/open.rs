@@ -26,8 +26,6 @@ pub(super) const EVENT_PAGE_BYTES: i32 = EVENT_LOG.page_bytes;
 const OLDEST_SQLITE: i32 = 3_051_003;
 // A foreign lock shorter than this is waited for; longer ones are answered with 503.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(200);
-// 16 MiB for each writer, so that the upper pages of its indexes stay in memory.
-const WRITER_CACHE_KIB: i64 = 16 * 1024;
 // The first bytes of a database, and where `user_version` stands in them, 4 bytes, big-endian (fileformat2.html).
 const MAGIC: &[u8] = b"SQLite format 3\0";
 const USER_VERSION_OFFSET: usize = 60;
@@ -255,7 +253,7 @@ fn apply_settings(connection: &Connection, schema: &Schema) -> Result<(), OpenEr
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "temp_store", "memory")?;
-    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "cache_size", -schema.cache_kib)?;
     Ok(())
 }
 

@@ -28,6 +28,8 @@ struct Line<T> {
     items: VecDeque<T>,
     /// Of the items.
     bytes: usize,
+    /// The writer waits for so many.
+    wanted: usize,
     closing: bool,
 }
 
@@ -50,7 +52,7 @@ pub(super) struct Queue<T> {
 
 impl<T: Waiting> Queue<T> {
     pub(super) fn new(limits: Limits) -> Self {
-        let line = Line { items: VecDeque::new(), bytes: 0, closing: false };
+        let line = Line { items: VecDeque::new(), bytes: 0, wanted: 1, closing: false };
         Self { line: Mutex::new(line), arrived: Condvar::new(), limits }
     }
 
@@ -67,9 +69,9 @@ impl<T: Waiting> Queue<T> {
         line.bytes = bytes;
         line.items.push_back(item);
         // A writer that works looks again before it waits.
-        let is_first = line.items.len() == 1;
+        let is_awaited = line.items.len() == line.wanted;
         drop(line);
-        if is_first {
+        if is_awaited {
             self.arrived.notify_one();
         }
         Ok(())
@@ -104,6 +106,15 @@ impl<T: Waiting> Queue<T> {
                 Some(left) => self.arrived.wait_timeout(line, left).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
+    }
+
+    /// Waits until `count` items are there, at most `patience`: others are on their way, and one commit will do for all.
+    pub(super) fn gather(&self, count: usize, patience: Duration) {
+        let mut line = self.line();
+        line.wanted = count;
+        let missing = |line: &mut Line<T>| line.items.len() < count && !line.closing;
+        let waited = self.arrived.wait_timeout_while(line, patience, missing);
+        waited.unwrap_or_else(PoisonError::into_inner).0.wanted = 1;
     }
 
     /// Takes up to `limit` items.
