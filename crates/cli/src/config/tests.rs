@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::*;
 
-const KEY: &str = "iFvbDxAHDy9yXDAsCZ7qBmzwHIrcIVeUiMqfOhxMFhw=";
+const KEY: &str = "J69a4aNUspJZpnR9qg40apSrnBCcgbrrAdRE8fidrQo=";
 
 fn load(file: &str, variables: Environment) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
