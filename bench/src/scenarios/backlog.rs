@@ -60,7 +60,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
     let peak = after.iter().map(|turn| turn.peak_mib).fold(0.0, f64::max);
     let failures: usize = after.iter().map(|turn| turn.failures).sum();
     let factor = |what: &str, measured: f64| {
-        let name = format!("{what} with all downstream dead and a million jobs waiting, against peace");
+        let name = format!("{what} with all downstream dead and {jobs} jobs waiting, against peace");
         let goal = figure(&name, format!("within {FACTOR} ×"), (measured, "×"), measured <= FACTOR);
         Goal { met: goal.met && failures == 0, ..goal }.with_detail(detail.clone())
     };
@@ -68,7 +68,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
         factor("acknowledged rate (how much slower)", slower),
         factor("p99 at half of saturation", p99),
         factor("p99.9 at half of saturation", p999),
-        at_most("memory with a million jobs waiting", 256.0, peak, "MiB").with_detail(detail.clone()),
+        at_most(&format!("memory with {jobs} jobs waiting"), 256.0, peak, "MiB").with_detail(detail.clone()),
     ])
 }
 

@@ -61,7 +61,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
         "jobs": jobs, "jobs_per_s": endpoint.received().min(jobs as usize) as f64 / (minutes * 60.0),
         "acknowledged": acknowledged, "failures": failures, "latency": latency, "peak_mib": memory.peak_kib / 1024,
     });
-    let drained = at_most("a backlog of one million, to a destination of 1 ms", MINUTES, minutes, "min");
+    let drained = at_most(&format!("a backlog of {jobs}, to a destination of 1 ms"), MINUTES, minutes, "min");
     let ingest = at_most("p99.9 of 200/s meanwhile", 25.0, latency.p999, "ms");
     Ok(vec![
         Goal { met: drained.met && drained_after.is_some(), ..drained }.with_detail(detail.clone()),

@@ -70,7 +70,9 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
         Goal {
             met: latency.p99 <= 100.0 && measured.failures() == 0,
             ..at_most(
-                "genuine p99 beside 5,000 forged/s and 5,000 slow connections",
+                &format!(
+                    "genuine p99 beside {FORGED_PER_S} forged/s and {slow_connections} slow connections"
+                ),
                 100.0,
                 latency.p99,
                 "ms",

@@ -46,7 +46,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
         "kib_a_connection": (after.peak_kib - before.now_kib) as f64 / connections as f64,
         "latency": measured.latencies().percentiles(), "failures": measured.failures(),
     });
-    let goal = at_most("memory with 10,000 idle connections", 384.0, peak_mib, "MiB");
+    let goal = at_most(&format!("memory with {connections} idle connections"), 384.0, peak_mib, "MiB");
     let complete = most_open >= connections as f64 && measured.failures() == 0;
     Ok(vec![Goal { met: goal.met && complete, ..goal }.with_detail(detail)])
 }
