@@ -50,8 +50,8 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
         before.push(runner.turn(peace.path(), &calm, half).await?);
         after.push(runner.turn(trouble.path(), &dead, half).await?);
     }
-    let detail =
-        json!({ "jobs": events * DESTINATIONS, "half_per_s": half, "peace": before, "trouble": after });
+    let jobs = events * DESTINATIONS;
+    let detail = json!({ "jobs": jobs, "half_per_s": half, "peace": before, "trouble": after });
     let ratio = |of: fn(&Turn) -> f64| {
         median(after.iter().map(of).collect()) / median(before.iter().map(of).collect()).max(1e-9)
     };
