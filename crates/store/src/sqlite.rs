@@ -38,6 +38,7 @@ mod settings;
 mod shared;
 mod texts;
 mod time_map;
+mod turnstile;
 mod walk;
 mod writer;
 

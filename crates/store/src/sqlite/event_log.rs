@@ -142,7 +142,9 @@ impl EventLogWriter {
     pub(super) fn run(mut self) {
         let end = loop {
             let step = match self.shared.events.wait(self.database.patience()) {
-                Wake::Work => self.round().and_then(|()| self.checkpointer.follow(&self.database)),
+                Wake::Work => self
+                    .round()
+                    .and_then(|()| self.checkpointer.follow(&self.database, &self.shared.turnstile)),
                 Wake::Idle => self.database.idle(),
                 Wake::Closed => break self.checkpointer.finish(&self.database),
             };

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::OnFatal;
 use super::event_log::{LogTask, Recent};
 use super::queue::{Limits, Operation, Queue};
+use super::turnstile::Turnstile;
 use crate::error::StoreError;
 
 // 256 of the largest webhooks there are, or very many usual ones. As much again may be with the writer.
@@ -38,6 +39,8 @@ pub(super) struct Shared {
     pub(super) events: Queue<LogTask>,
     /// Operations on the main database.
     pub(super) operations: Queue<Box<dyn Operation>>,
+    /// Between operations and the event log that they read.
+    pub(super) turnstile: Turnstile,
     /// The newest events by their hash.
     pub(super) recent: Recent,
     /// Moves after every commit that changed a row.
@@ -59,6 +62,7 @@ impl Shared {
         Arc::new(Self {
             events: Queue::new(Limits { count: queue.max(1), bytes: EVENT_BYTES }),
             operations: Queue::new(Limits { count: OPERATIONS, bytes: usize::MAX }),
+            turnstile: Turnstile::default(),
             recent: Recent::default(),
             changes: watch::Sender::new(0),
             log_health: Arc::default(),

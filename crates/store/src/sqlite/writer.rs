@@ -50,6 +50,7 @@ impl Writer {
     fn round(&mut self) -> Result<(), Trouble> {
         let mut operations = Vec::new();
         let shared = Arc::clone(&self.shared);
+        let inside = shared.turnstile.enter();
         let result = self.database.transact(|connection| {
             let started = Instant::now();
             while operations.len() < OPERATIONS_PER_ROUND && started.elapsed() <= OPERATIONS_BUDGET {
@@ -61,6 +62,7 @@ impl Writer {
             }
             Ok(())
         });
+        drop(inside);
         self.conclude(result, operations)
     }
 

@@ -2,7 +2,8 @@
 //!
 //! SQLite begins the log anew only when all of it has been moved at the moment of a commit, and under load there is
 //! always something new. So a thread with a connection of its own moves the bulk, pass after pass, and when the log has
-//! grown long and the thread has all but caught up, the writer itself moves the little that is left.
+//! grown long and the thread has all but caught up, the writer itself moves the little that is left, while the main
+//! writer is kept outside.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::sqlite::database::{Database, checkpoint};
 use crate::sqlite::failure::Trouble;
 use crate::sqlite::open::{EVENT_PAGE_BYTES, OpenError, connect};
 use crate::sqlite::shared::Shared;
+use crate::sqlite::turnstile::Turnstile;
 
 // 4 MiB: some ten thousandths of a second of writing, and one fsync.
 const PASS_PAGES: i32 = 4 * 1024 * 1024 / EVENT_PAGE_BYTES;
@@ -23,6 +25,8 @@ const PASS_PAGES: i32 = 4 * 1024 * 1024 / EVENT_PAGE_BYTES;
 const LONG_PAGES: i32 = 64 * 1024 * 1024 / EVENT_PAGE_BYTES;
 // What the writer moves itself: 2 MiB, a few milliseconds.
 const REST_PAGES: i32 = 2 * 1024 * 1024 / EVENT_PAGE_BYTES;
+// So much later, 16 MiB, it moves what there is.
+const OVERDUE_PAGES: i32 = 16 * 1024 * 1024 / EVENT_PAGE_BYTES;
 
 /// The thread, as the writer sees it.
 pub(in crate::sqlite) struct Checkpointer {
@@ -32,6 +36,18 @@ pub(in crate::sqlite) struct Checkpointer {
     last_pages: i32,
     /// The writer moves the rest when the log is this long.
     rest_at_pages: i32,
+    rest: Rest,
+}
+
+/// Whether the writer moves what is left of the log.
+#[derive(PartialEq)]
+enum Rest {
+    /// Not now.
+    Small,
+    /// It will, once the main writer is outside.
+    Due,
+    /// It has, and the next commit can begin the log anew.
+    Moved,
 }
 
 #[derive(Default)]
@@ -54,11 +70,26 @@ impl Checkpointer {
             .name("store-checkpoint".to_owned())
             .spawn(move || run(&connection, &asked, &told, &shared))
             .map_err(|source| OpenError::File { path: PathBuf::from(path), source })?;
-        Ok(Self { progress, ask: Some(ask), thread: Some(thread), last_pages: 0, rest_at_pages: LONG_PAGES })
+        Ok(Self {
+            progress,
+            ask: Some(ask),
+            thread: Some(thread),
+            last_pages: 0,
+            rest_at_pages: LONG_PAGES,
+            rest: Rest::Small,
+        })
     }
 
     /// Called after every commit.
-    pub(in crate::sqlite) fn follow(&mut self, database: &Database) -> Result<(), Trouble> {
+    pub(in crate::sqlite) fn follow(
+        &mut self,
+        database: &Database,
+        turnstile: &Turnstile,
+    ) -> Result<(), Trouble> {
+        if self.rest == Rest::Moved {
+            self.rest = Rest::Small;
+            turnstile.open();
+        }
         let pages = database.wal_pages();
         if pages < self.last_pages {
             // SQLite has begun the log anew.
@@ -72,8 +103,12 @@ impl Checkpointer {
         // More than there is was moved of the log before this one.
         let moved = Some(self.progress.moved_pages.load(Ordering::Acquire)).filter(|moved| *moved <= pages);
         let left = pages - moved.unwrap_or_default();
-        if pages >= self.rest_at_pages && (left <= REST_PAGES || pages >= 2 * self.rest_at_pages) {
-            return self.move_rest(database, pages);
+        let overdue = pages - self.rest_at_pages;
+        if overdue >= 0 && (left <= REST_PAGES || overdue >= OVERDUE_PAGES) {
+            self.rest = Rest::Due;
+        }
+        if self.rest == Rest::Due {
+            return if turnstile.close() { self.move_rest(database, pages) } else { Ok(()) };
         }
         if left >= PASS_PAGES
             && let Some(ask) = &self.ask
@@ -85,11 +120,12 @@ impl Checkpointer {
         Ok(())
     }
 
-    // Where a reader keeps the log from beginning anew, trying again at once would only cost time.
+    // Where another reader keeps the log from beginning anew, trying again at once would only cost time.
     fn move_rest(&mut self, database: &Database, pages: i32) -> Result<(), Trouble> {
         let moved = database.checkpoint("passive")?;
         self.progress.moved_pages.store(moved, Ordering::Release);
         self.rest_at_pages = pages + PASS_PAGES;
+        self.rest = Rest::Moved;
         database.warn_of_long_wal();
         Ok(())
     }
