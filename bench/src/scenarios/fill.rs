@@ -170,8 +170,9 @@ fn fill_log(path: &Path, events: u64, begin_at: i64) -> anyhow::Result<()> {
             connection.prepare_cached(sql)?.execute(params![generation, hash, seq])?;
             Ok(())
         })?;
-        let sql = "insert into generations (number, last_seq, keys) values (?, ?, ?)";
-        bulk.connection.execute(sql, params![generation, seq(last - 1), i64::try_from(keys.len())?])?;
+        let filter = inlet_store::generation_filter(keys.iter().map(|(key, _)| key));
+        let sql = "insert into generations (number, last_seq, filter) values (?, ?, ?)";
+        bulk.connection.execute(sql, params![generation, seq(last - 1), filter])?;
     }
     bulk.finish()
 }

@@ -10,7 +10,7 @@ mod store;
 
 pub use blobs::{BlobError, Blobs};
 pub use error::StoreError;
-pub use sqlite::{SqliteConfig, SqliteStore};
+pub use sqlite::{SqliteConfig, SqliteStore, generation_filter};
 pub use store::{
     BulkAction, BulkResult, CLAIM_BYTES, Claim, ClaimLane, DestinationSwitch, EventLog, FinishedAttempt,
     Happening, Progress, Purged, ReplyUsage, RouteBatch, SendDecision, StatsRow, Store, StreamPosition,

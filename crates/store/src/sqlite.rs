@@ -58,6 +58,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use self::database::Database;
+pub use self::event_log::generation_filter;
 use self::event_log::{Checkpointer, Dedupe, EventLogWriter, EventTask, ForgetTask, LogTask, newest_seq};
 use self::failure::{Failure, Severity};
 use self::filters::JobSearch;
@@ -238,7 +239,7 @@ fn open_now(config: SqliteConfig) -> Result<SqliteStore, OpenError> {
     let readers = Readers::open(&path, readers, Arc::clone(&shared))?;
     let main = Database::new(main, &path, Arc::clone(&shared.main_health), Arc::clone(&lock))?;
     let writer = Writer::new(main, Arc::clone(&shared));
-    let dedupe = Dedupe::load(&log, &log_path, Arc::clone(&shared), background_thread)?;
+    let dedupe = Dedupe::load(&log, Arc::clone(&shared))?;
     let next_seq = newest_seq(&log)? + 1;
     let log = Database::new(log, &log_path, Arc::clone(&shared.log_health), lock)?;
     let checkpointer = Checkpointer::start(&log_path, Arc::clone(&shared))?;

@@ -27,7 +27,7 @@ create table seen (
 create table generations (
     number integer primary key,
     last_seq integer not null,      -- no later event has left `fresh`
-    keys integer not null
+    filter blob not null            -- Bloom filter over its hashes: says of most others that they are not there
 ) strict;
 
 -- How often an event came again.

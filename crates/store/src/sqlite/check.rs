@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::event_log::newest_seq;
+use super::event_log::{denied, newest_seq};
 use super::failure::Failure;
 use super::migrate::{MAIN, version};
 use super::open::{OpenError, event_log_path, lock_path, open_reader};
@@ -127,6 +127,12 @@ pub(super) fn invariants(connection: &Connection) -> Result<Vec<String>, Failure
         }
     }
     findings.extend(cursor_ahead(connection)?);
+    let denied = denied(connection)?;
+    if denied > 0 {
+        findings.push(format!(
+            "{denied} hashes that their filter denies, so that a repeat would be stored again"
+        ));
+    }
     Ok(findings)
 }
 

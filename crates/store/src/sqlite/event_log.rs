@@ -20,7 +20,8 @@ use super::rows::{broken, clean, execute, first, value};
 use super::shared::Shared;
 use crate::error::StoreError;
 pub(super) use checkpointer::Checkpointer;
-pub(super) use dedupe::{Dedupe, Recent, find};
+pub use dedupe::generation_filter;
+pub(super) use dedupe::{Dedupe, Recent, denied, find};
 
 // One commit takes at most this many events: at 5 µs each, about 3 ms of work.
 const EVENTS_PER_ROUND: usize = 512;

@@ -182,13 +182,6 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// Opens a connection that can only read the event log, given its own path.
-pub(super) fn open_log_reader(log_path: &Path) -> Result<Connection, OpenError> {
-    let connection = connect_reader(log_path)?;
-    connection.pragma_update(None, "query_only", true)?;
-    Ok(connection)
-}
-
 fn connect_reader(path: &Path) -> Result<Connection, OpenError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;

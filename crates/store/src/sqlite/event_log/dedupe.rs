@@ -3,27 +3,23 @@
 //! Telnyx's ids are random, and a unique index over many random keys dirties a page for each of them. So the newest
 //! keys are kept in memory (and in `fresh`, in order of arrival, for the next start). When there are enough of them they
 //! become a *generation*: they are written to `seen` sorted, a slice with each commit, which is as cheap as appending. A
-//! key that is not in memory is looked for in the generations, but hardly ever: filters say of nearly every new one that
-//! it is in none.
-
-mod filters;
+//! key that is not in memory is looked for in the generations, but hardly ever: a filter of each, kept beside it and in
+//! memory, says of nearly every new key that it is not there.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use super::filter::Key;
+use super::filter::{Filter, Filters, Key};
 use super::hash_of;
 use crate::sqlite::failure::{Failure, Trouble};
-use crate::sqlite::open::OpenError;
-use crate::sqlite::rows::{all, clean, execute, first, value};
+use crate::sqlite::rows::{all, broken, clean, execute, first, value, values};
 use crate::sqlite::shared::Shared;
-use filters::Filters;
 
-// Some 5 MiB of memory, and 80 generations at ten million events.
+// Some 5 MiB of memory, and 77 generations at ten million events. Stored filters are made for so many: another number
+// needs a migration.
 const GENERATION_KEYS: usize = 1 << 17;
 // With each commit: half a millisecond of work. Under load as many as keep ahead of what comes in.
 const SLICE_KEYS: usize = 512;
@@ -83,19 +79,25 @@ pub(in crate::sqlite) struct Dedupe {
     settled_to: Option<Key>,
     /// Positions up to here have left memory, and are to leave `fresh`.
     clear_to: Option<i64>,
+    /// Of the generations before it.
     filters: Filters,
+    /// Of what is written of it.
+    filter: Filter,
     /// When so many keys are in memory they become a generation.
     generation_keys: usize,
 }
 
 impl Dedupe {
-    /// Reads what was not settled when the gateway ended. The filters of old generations are made meanwhile, in a thread.
-    pub(in crate::sqlite) fn load(
+    /// Reads what was not settled when the gateway ended, and the filters of what was.
+    pub(in crate::sqlite) fn load(connection: &Connection, shared: Arc<Shared>) -> Result<Self, Failure> {
+        Self::load_with(connection, shared, GENERATION_KEYS)
+    }
+
+    fn load_with(
         connection: &Connection,
-        path: &Path,
         shared: Arc<Shared>,
-        background_thread: fn(),
-    ) -> Result<Self, OpenError> {
+        generation_keys: usize,
+    ) -> Result<Self, Failure> {
         let settled: i64 = value(connection, "select coalesce(max(last_seq), 0) from generations", [])?;
         let generations: i64 = value(connection, "select coalesce(max(number), 0) from generations", [])?;
         let sql = "select seq, hash from fresh where seq > ?1 order by seq";
@@ -103,14 +105,15 @@ impl Dedupe {
             all(connection, sql, [settled], |row| Ok((row.get::<_, Key>(1)?, row.get::<_, i64>(0)?)))?;
         shared.recent.change(|keys| keys.newest.extend(fresh));
         Ok(Self {
-            filters: Filters::load(connection, path, generations, Arc::clone(&shared), background_thread)?,
+            filters: load_filters(connection, generation_keys)?,
+            filter: Filter::for_keys(generation_keys),
             shared,
             round: HashMap::new(),
             step: Step::None,
             generation: generations + 1,
             settled_to: None,
             clear_to: Some(settled),
-            generation_keys: GENERATION_KEYS,
+            generation_keys,
         })
     }
 
@@ -119,7 +122,7 @@ impl Dedupe {
         if let Some(seq) = self.round.get(key).copied().or_else(|| self.shared.recent.find(key)) {
             return Ok(Some(seq));
         }
-        for generation in self.filters.generations_that_may_hold(key, self.generation - 1) {
+        for generation in self.filters.generations_that_may_hold(key) {
             if let Some(seq) = find_in(connection, generation, key)? {
                 return Ok(Some(seq));
             }
@@ -158,7 +161,7 @@ impl Dedupe {
         let mut statement = connection.prepare_cached(sql)?;
         for (key, seq) in slice {
             statement.execute(params![self.generation, key, seq])?;
-            self.filters.add(key);
+            self.filter.add(key);
         }
         Ok(slice.last().map_or(Step::None, |(key, _)| Step::Written(*key)))
     }
@@ -166,9 +169,8 @@ impl Dedupe {
     fn complete(&self, connection: &Connection) -> Result<Step, Failure> {
         let keys = self.shared.recent.keys.read().unwrap_or_else(PoisonError::into_inner);
         let last_seq = keys.settling.values().max().copied().unwrap_or_default();
-        let count = i64::try_from(keys.settling.len()).unwrap_or(i64::MAX);
-        let sql = "insert into generations (number, last_seq, keys) values (?1, ?2, ?3)";
-        execute(connection, sql, [self.generation, last_seq, count])?;
+        let sql = "insert into generations (number, last_seq, filter) values (?1, ?2, ?3)";
+        execute(connection, sql, params![self.generation, last_seq, self.filter.to_bytes()])?;
         Ok(Step::Complete { last_seq })
     }
 
@@ -186,7 +188,8 @@ impl Dedupe {
             Step::None => {}
             Step::Written(key) => self.settled_to = Some(key),
             Step::Complete { last_seq } => {
-                self.filters.completed(self.generation);
+                let next = Filter::for_keys(self.generation_keys);
+                self.filters.push(&std::mem::replace(&mut self.filter, next));
                 self.generation += 1;
                 self.settled_to = None;
                 self.clear_to = Some(last_seq);
@@ -210,6 +213,43 @@ impl Dedupe {
         self.round.clear();
         self.step = Step::None;
     }
+}
+
+fn load_filters(connection: &Connection, generation_keys: usize) -> Result<Filters, Failure> {
+    let mut filters = Filters::for_keys(generation_keys);
+    let mut statement = connection.prepare("select number, filter from generations order by number")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        filters.push(&read_filter(row, generation_keys)?);
+    }
+    Ok(filters)
+}
+
+fn read_filter(row: &Row<'_>, generation_keys: usize) -> Result<Filter, Failure> {
+    let (number, bytes): (i64, Vec<u8>) = (row.get("number")?, row.get("filter")?);
+    Filter::from_bytes(&bytes, generation_keys)
+        .ok_or_else(|| broken("generations", number, format!("{} bytes are no filter", bytes.len())))
+}
+
+/// The filter of a generation of these keys as it is stored: for programs that fill a store in bulk.
+pub fn generation_filter<'a>(keys: impl IntoIterator<Item = &'a [u8; 16]>) -> Vec<u8> {
+    let mut filter = Filter::for_keys(GENERATION_KEYS);
+    keys.into_iter().for_each(|key| filter.add(key));
+    filter.to_bytes()
+}
+
+/// How many settled keys their own filter denies: such an event would be stored again. Reads all of them.
+pub(in crate::sqlite) fn denied(connection: &Connection) -> Result<usize, Failure> {
+    let mut statement = connection.prepare("select number, filter from generations")?;
+    let mut rows = statement.query([])?;
+    let mut denied = 0;
+    while let Some(row) = rows.next()? {
+        let filter = read_filter(row, GENERATION_KEYS)?;
+        let sql = "select hash from seen where generation = ?1";
+        let keys: Vec<Key> = values(connection, sql, [row.get::<_, i64>("number")?])?;
+        denied += keys.iter().filter(|key| !filter.may_hold(key)).count();
+    }
+    Ok(denied)
 }
 
 fn find_in(connection: &Connection, generation: i64, key: &Key) -> Result<Option<i64>, Failure> {
@@ -272,12 +312,11 @@ mod tests {
         hash_of(&name.to_string()).as_chunks::<16>().0[0]
     }
 
-    fn load(connection: &Connection, path: &Path) -> Dedupe {
+    fn load(connection: &Connection) -> Dedupe {
         // Nothing here cuts the power.
         connection.execute_batch("pragma synchronous = off").unwrap();
         let shared = Shared::new(1, Arc::new(|reason| panic!("{reason}")));
-        let dedupe = Dedupe::load(connection, path, shared, || {}).unwrap();
-        Dedupe { generation_keys: GENERATION, ..dedupe }
+        Dedupe::load_with(connection, shared, GENERATION).unwrap()
     }
 
     impl Log {
@@ -287,7 +326,7 @@ mod tests {
             std::fs::File::create(&path).unwrap();
             let mut connection = connect(&path).unwrap();
             migrate(&mut connection, &path, &EVENT_LOG).unwrap();
-            let dedupe = load(&connection, &path);
+            let dedupe = load(&connection);
             Self { folder, connection, dedupe, known: HashMap::new(), next_seq: 1 }
         }
 
@@ -327,7 +366,7 @@ mod tests {
         fn restart(&mut self) {
             let path = self.folder.path().join("log.db");
             self.connection = connect(&path).unwrap();
-            self.dedupe = load(&self.connection, &path);
+            self.dedupe = load(&self.connection);
             assert_eq!(newest_seq(&self.connection).unwrap() + 1, self.next_seq);
         }
     }
@@ -362,6 +401,21 @@ mod tests {
             let all: Vec<u8> = (0..=u8::MAX).collect();
             log.round(&all, true);
         }
+    }
+
+    #[test]
+    fn a_filter_that_denies_a_hash_of_its_generation_is_found() {
+        let log = Log::new();
+        let add = |generation: i64, filter: Vec<u8>| {
+            let sql = "insert into generations (number, last_seq, filter) values (?1, 0, ?2)";
+            log.connection.execute(sql, params![generation, filter]).unwrap();
+            let sql = "insert into seen (generation, hash, seq) values (?1, ?2, 1)";
+            log.connection.execute(sql, params![generation, key(1)]).unwrap();
+        };
+        add(1, generation_filter([&key(1), &key(2)]));
+        assert_eq!(denied(&log.connection).unwrap(), 0);
+        add(2, generation_filter([&key(2)]));
+        assert_eq!(denied(&log.connection).unwrap(), 1);
     }
 
     #[test]
