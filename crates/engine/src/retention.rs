@@ -62,12 +62,13 @@ impl Retention {
     async fn purge_events(&self, before: Timestamp) -> Result<i64, StoreError> {
         let mut total = Total::default();
         while let Some(from) = total.next {
-            total.add(self.store.purge_events(before, from, STEP).await?);
+            let step = self.store.purge_events(before, from, STEP).await?;
+            self.metrics.events_purged.inc_by(step.deleted.into());
+            total.add(step);
             if !self.wake.pause(REST).await {
                 break;
             }
         }
-        self.metrics.events_purged.inc_by(total.deleted);
         total.tell("events", before);
         Ok(total.kept)
     }
@@ -75,36 +76,47 @@ impl Retention {
     async fn purge_messages(&self, before: Timestamp) -> Result<i64, StoreError> {
         let mut total = Total::default();
         while let Some(from) = total.next {
-            total.add(self.store.purge_messages(before, from, STEP).await?);
+            let step = self.store.purge_messages(before, from, STEP).await?;
+            self.metrics.messages_purged.inc_by(step.deleted.into());
+            total.add(step);
             if !self.wake.pause(REST).await {
                 break;
             }
         }
-        self.metrics.messages_purged.inc_by(total.deleted);
         total.tell("messages", before);
         Ok(total.kept)
     }
 
     /// Deletes the bytes first: a digest that is still remembered is tried again, and one that is gone already is fine.
     async fn purge_media(&self) -> Result<(), StoreError> {
+        let mut after = String::new();
         loop {
-            let mut gone = Vec::new();
-            for sha256 in self.store.unused_media(STEP).await? {
-                match self.blobs.delete(&sha256).await {
-                    Ok(true) => gone.push(sha256),
-                    Ok(false) => {}
-                    Err(error) => warn!(%error, "cannot delete an attachment: {error}"),
-                }
+            let unused = self.store.unused_media(&after, STEP).await?;
+            let Some(last) = unused.last() else { return Ok(()) };
+            after.clone_from(last);
+            let gone = self.delete_bytes(unused).await;
+            let count = gone.len() as u64;
+            if count > 0 {
+                self.store.forget_media(gone).await?;
+                self.metrics.media_purged.inc_by(count);
             }
-            if gone.is_empty() {
-                return Ok(());
-            }
-            self.metrics.media_purged.inc_by(gone.len() as u64);
-            self.store.forget_media(gone).await?;
             if !self.wake.pause(REST).await {
                 return Ok(());
             }
         }
+    }
+
+    /// Returns the digests whose bytes are gone.
+    async fn delete_bytes(&self, unused: Vec<String>) -> Vec<String> {
+        let mut gone = Vec::new();
+        for sha256 in unused {
+            match self.blobs.delete(&sha256).await {
+                Ok(true) => gone.push(sha256),
+                Ok(false) => {}
+                Err(error) => warn!(%error, "cannot delete an attachment: {error}"),
+            }
+        }
+        gone
     }
 }
 

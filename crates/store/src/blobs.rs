@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -40,12 +41,16 @@ pub struct Blobs {
     // With fsync on: `put` returns after the file and its folder were synced.
     objects: Arc<dyn ObjectStore>,
     folder: Arc<FilePath>,
-    /// The digests put last. Their attachments may not be recorded yet, so they are not deleted. Held while a blob is
-    /// deleted, so that nobody finds it there meanwhile.
-    recent: Arc<Mutex<VecDeque<String>>>,
+    /// The digests put lately, and when. Their attachments may not be recorded yet, so they are not deleted. Held while a
+    /// blob is deleted, so that nobody finds it there meanwhile.
+    recent: Arc<Mutex<VecDeque<(Instant, String)>>>,
+    /// How long that is.
+    lately: Duration,
 }
 
-// Far more than are fetched at a time; 640 KB.
+// Far longer than the lease under which an attachment is recorded.
+const LATELY: Duration = Duration::from_secs(3_600);
+// Far more than are fetched at a time; about 1 MB.
 const RECENT: usize = 10_000;
 
 impl Blobs {
@@ -63,6 +68,7 @@ impl Blobs {
             objects: Arc::new(objects.with_fsync(true)),
             folder: folder.into(),
             recent: Arc::default(),
+            lately: LATELY,
         })
     }
 
@@ -83,10 +89,10 @@ impl Blobs {
 
     fn remember(&self, sha256: &str) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() == RECENT {
+        while recent.len() == RECENT || recent.front().is_some_and(|(at, _)| at.elapsed() >= self.lately) {
             recent.pop_front();
         }
-        recent.push_back(sha256.to_owned());
+        recent.push_back((Instant::now(), sha256.to_owned()));
     }
 
     /// Deletes a blob that no attachment has any more. False when this process has put it lately: then an attachment
@@ -96,10 +102,10 @@ impl Blobs {
             return Ok(true);
         }
         let (file, name) = (self.folder.join(key(sha256).as_ref()), sha256.to_owned());
-        let recent = Arc::clone(&self.recent);
+        let (recent, lately) = (Arc::clone(&self.recent), self.lately);
         let deleted = tokio::task::spawn_blocking(move || {
             let recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
-            if recent.contains(&name) {
+            if recent.iter().any(|(at, digest)| *digest == name && at.elapsed() < lately) {
                 return Ok(false);
             }
             match std::fs::remove_file(file) {
@@ -224,6 +230,19 @@ mod tests {
         assert_eq!(another.get(&name).await.unwrap(), None);
         assert!(another.delete(&name).await.unwrap());
         assert!(another.delete("../secret").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_blob_that_was_put_long_ago_is_deleted_by_the_process_that_put_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = Blobs::open(&folder.path().to_string_lossy()).unwrap();
+        let blobs = Blobs { lately: Duration::ZERO, ..opened };
+        for bytes in ["picture", "another"] {
+            let name = blobs.put(Bytes::from_static(bytes.as_bytes())).await.unwrap();
+            assert!(blobs.delete(&name).await.unwrap());
+            assert_eq!(blobs.get(&name).await.unwrap(), None);
+            assert_eq!(blobs.recent.lock().unwrap().len(), 1, "no more is remembered than needed");
+        }
     }
 
     #[test]

@@ -483,8 +483,9 @@ impl Store for SqliteStore {
         self.write(move |connection| retention::purge_messages(connection, before, from, limit)).await
     }
 
-    async fn unused_media(&self, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.read(move |connection| retention::unused_media(connection, limit)).await
+    async fn unused_media(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let after = after.to_owned();
+        self.read(move |connection| retention::unused_media(connection, &after, limit)).await
     }
 
     async fn forget_media(&self, digests: Vec<String>) -> Result<(), StoreError> {

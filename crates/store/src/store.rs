@@ -335,8 +335,8 @@ pub trait Store: EventLog {
     async fn purge_events(&self, before: Timestamp, from: i64, limit: u32) -> Result<Purged, StoreError>;
     /// The same for messages: their attachments go with them, and conversations count what is left.
     async fn purge_messages(&self, before: Timestamp, from: i64, limit: u32) -> Result<Purged, StoreError>;
-    /// Up to `limit` digests that no attachment has any more: their bytes may be deleted.
-    async fn unused_media(&self, limit: u32) -> Result<Vec<String>, StoreError>;
+    /// Up to `limit` digests that no attachment has any more, ascending, after one: their bytes may be deleted.
+    async fn unused_media(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError>;
     /// Records that the bytes under these digests are gone.
     async fn forget_media(&self, digests: Vec<String>) -> Result<(), StoreError>;
     /// Deletes up to `limit` finished jobs (done, skipped, discarded) that ended before `before`. Returns how many.

@@ -251,7 +251,7 @@ mortal! {
         fn replays(page: PageRequest) -> Page<Replay>;
         fn replay(id: ReplayId) -> Option<Replay>;
         fn stored_media(sha256: &str) -> Option<StoredMedia>;
-        fn unused_media(limit: u32) -> Vec<String>;
+        fn unused_media(after: &str, limit: u32) -> Vec<String>;
         fn stats() -> Vec<StatsRow>;
         fn backlog() -> (EventSeq, i64);
         fn happenings(after: StreamPosition, limit: u32) -> (Vec<Happening>, StreamPosition);

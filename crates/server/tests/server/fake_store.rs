@@ -242,7 +242,7 @@ impl Store for FakeStore {
         unimplemented!()
     }
 
-    async fn unused_media(&self, _: u32) -> Result<Vec<String>, StoreError> {
+    async fn unused_media(&self, _: &str, _: u32) -> Result<Vec<String>, StoreError> {
         unimplemented!()
     }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::failure::Failure;
 use super::routing::routed_seq;
-use super::rows::{all, execute, first, value, values};
+use super::rows::{execute, first, value, values};
 use super::texts;
 use super::time_map::{self, EVENTS, MESSAGES, Mapped};
 use crate::store::Purged;
@@ -189,11 +189,12 @@ fn recount(connection: &Connection, conversation: i64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Digests that no attachment has any more.
-pub(super) fn unused_media(connection: &Connection, limit: u32) -> Result<Vec<String>, Failure> {
-    let sql = "select sha256 from unused_media where not exists \
-        (select 1 from media where media.sha256 = unused_media.sha256 and state = 'archived') limit ?1";
-    all(connection, sql, [limit], |row| Ok(row.get(0)?))
+/// Digests that no attachment has any more, ascending, after one.
+pub(super) fn unused_media(connection: &Connection, after: &str, limit: u32) -> Result<Vec<String>, Failure> {
+    let sql = "select sha256 from unused_media where sha256 > ?1 and not exists \
+        (select 1 from media where media.sha256 = unused_media.sha256 and state = 'archived') \
+        order by sha256 limit ?2";
+    values(connection, sql, params![after, limit])
 }
 
 /// Forgets digests whose bytes are gone.

@@ -136,11 +136,12 @@ pub async fn the_bytes_of_an_attachment_go_with_its_last_message(world: World) {
         world.finish(&job, Outcome::Archived(stored), 0).await;
     }
     assert_eq!(purge_messages(&world, 15).await, (1, 0));
-    assert_eq!(world.unused_media(9).await.unwrap(), [""; 0]);
+    assert_eq!(world.unused_media("", 9).await.unwrap(), [""; 0]);
     assert_eq!(purge_messages(&world, 99).await, (1, 0));
-    assert_eq!(world.unused_media(9).await.unwrap(), std::slice::from_ref(&sha256));
+    assert_eq!(world.unused_media("", 9).await.unwrap(), std::slice::from_ref(&sha256));
+    assert_eq!(world.unused_media(&sha256, 9).await.unwrap(), [""; 0]);
     world.forget_media(vec![sha256]).await.unwrap();
-    assert_eq!(world.unused_media(9).await.unwrap(), [""; 0]);
+    assert_eq!(world.unused_media("", 9).await.unwrap(), [""; 0]);
 }
 
 pub async fn an_attachment_that_comes_again_is_not_unused(world: World) {
@@ -153,10 +154,10 @@ pub async fn an_attachment_that_comes_again_is_not_unused(world: World) {
         let content_type = "image/png".to_owned();
         let stored = StoredMedia { sha256: sha256.clone(), size_bytes: 7, content_type };
         world.finish(&job, Outcome::Archived(stored), 0).await;
-        assert_eq!(world.unused_media(9).await.unwrap(), [""; 0]);
+        assert_eq!(world.unused_media("", 9).await.unwrap(), [""; 0]);
         if name == "a" {
             purge_messages(&world, 99).await;
-            assert_eq!(world.unused_media(9).await.unwrap(), std::slice::from_ref(&sha256));
+            assert_eq!(world.unused_media("", 9).await.unwrap(), std::slice::from_ref(&sha256));
         }
     }
 }
