@@ -7,6 +7,7 @@
 mod fate;
 mod outside;
 mod process;
+mod retention;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

@@ -74,6 +74,8 @@ pub(crate) struct Fate {
     steps_to_pause: AtomicI64,
     paused: Notify,
     resumed: Notify,
+    // Writes that the store refuses from now on.
+    refusals: AtomicI64,
 }
 
 impl Fate {
@@ -84,7 +86,22 @@ impl Fate {
             steps_to_pause: AtomicI64::new(-1),
             paused: Notify::new(),
             resumed: Notify::new(),
+            refusals: AtomicI64::new(0),
         }
+    }
+
+    /// The store refuses the next writes.
+    pub(crate) fn refuse_next(&self, writes: i64) {
+        self.refusals.store(writes, Ordering::SeqCst);
+    }
+
+    fn refusal(&self) -> Result<(), StoreError> {
+        let left = self.refusals.load(Ordering::SeqCst);
+        if left == 0 {
+            return Ok(());
+        }
+        self.refusals.store(left - 1, Ordering::SeqCst);
+        Err(StoreError::Unavailable { reason: "the disk is full".to_owned() })
     }
 
     pub(crate) fn die_after(&self, steps: usize) {
@@ -188,6 +205,7 @@ macro_rules! mortal {
 
             $(async fn $write(&self, $($arg: $type),*) -> Result<$value, StoreError> {
                 self.fate.step().await;
+                self.fate.refusal()?;
                 let result = self.inner.$write($($arg),*).await;
                 self.fate.step().await;
                 result

@@ -25,8 +25,10 @@ use crate::media::MediaHandler;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::recorder::Recorder;
+use crate::retention::Retention;
 use crate::send::SendHandler;
 use crate::telnyx_api::{TelnyxApi, bearer};
+use crate::wake::Wake;
 
 pub(crate) const DESTINATIONS: [&str; 2] = ["crm", "archive"];
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
@@ -167,6 +169,24 @@ impl Process {
     /// The grace is over: every handler that runs is cut off, and the process is about to end.
     pub(crate) fn end_grace(&self) {
         self.runner.abort.cancel();
+    }
+
+    /// The loop that deletes what is older than this.
+    pub(crate) fn retention(&self, keep: Duration, poll: Duration, stop: &CancellationToken) -> Retention {
+        Retention {
+            store: Arc::clone(&self.store) as Arc<dyn Store>,
+            blobs: self.blobs.clone(),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            metrics: self.metrics(),
+            wake: Wake::new(self.store.changes(), stop.clone()),
+            poll,
+            keep_events: Some(keep),
+            keep_messages: Some(keep),
+        }
+    }
+
+    pub(crate) fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.runner.metrics)
     }
 
     pub(crate) async fn run(&self, job: ClaimedJob) {
