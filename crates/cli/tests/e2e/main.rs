@@ -16,6 +16,7 @@ mod main_job;
 mod media;
 mod order;
 mod replies;
+mod retention;
 mod searching;
 mod steering;
 mod stored;
