@@ -146,12 +146,12 @@ impl Engine {
             metrics: Arc::clone(&metrics),
             wake: wake(),
             poll,
+            keep_jobs: config.keep_jobs,
             keep_events: config.keep_events,
             keep_messages: config.keep_messages,
         };
-        let wake = wake();
-        let (rules, keep_jobs) = (Arc::clone(&config.router), config.keep_jobs);
-        let maintenance = Maintenance { store, clock, router: rules, metrics, wake, poll, keep_jobs };
+        let (wake, rules) = (wake(), Arc::clone(&config.router));
+        let maintenance = Maintenance { store, clock, router: rules, metrics, wake, poll };
         self.spawn_loop(router.run());
         self.spawn_loop(dispatcher.run());
         self.spawn_loop(behind.run());

@@ -2,7 +2,7 @@
 //!
 //! Five loops ([`Engine::start`]) meet the rest of Inlet only in the store: `router` turns events into jobs,
 //! `dispatch` claims due jobs and has each run under a lease (`recorder` notes how they end), `behind` fills the search,
-//! `maintenance` returns lost leases and purges jobs, `retention` deletes what is past its time.
+//! `maintenance` returns lost leases and advances replays, `retention` deletes what is past its time.
 //! A new destination begins in `destinations.rs`; whatever goes out goes through `outbound.rs`.
 
 mod behind;

@@ -1,4 +1,4 @@
-//! Keeps house: returns jobs whose lease has ended, makes the jobs of replays, deletes finished jobs after their time.
+//! Keeps house: returns jobs whose lease has ended, makes the jobs of replays.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,16 +6,14 @@ use std::time::Duration;
 use inlet_domain::{Clock, Router};
 use inlet_store::{Store, StoreError};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::metrics::Metrics;
 use crate::wake::Wake;
 
 const EXPIRE_EVERY: Duration = Duration::from_secs(5);
-const PURGE_EVERY: Duration = Duration::from_secs(60);
-// Small steps: each holds the only writer.
+// A small step: it holds the only writer.
 const REPLAY_STEP: u32 = 500;
-const PURGE_STEP: u32 = 500;
 
 /// The housekeeping loop.
 pub(crate) struct Maintenance {
@@ -25,14 +23,13 @@ pub(crate) struct Maintenance {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) wake: Wake,
     pub(crate) poll: Duration,
-    pub(crate) keep_jobs: Option<Duration>,
 }
 
 impl Maintenance {
     pub(crate) async fn run(self) {
-        let (mut expired_at, mut purged_at) = (None, None);
+        let mut expired_at = None;
         while self.wake.pause(self.poll).await {
-            match self.tick(&mut expired_at, &mut purged_at).await {
+            match self.tick(&mut expired_at).await {
                 Ok(()) => {}
                 Err(StoreError::Closed) => return,
                 Err(error) => {
@@ -43,18 +40,11 @@ impl Maintenance {
         }
     }
 
-    async fn tick(
-        &self,
-        expired_at: &mut Option<Instant>,
-        purged_at: &mut Option<Instant>,
-    ) -> Result<(), StoreError> {
+    async fn tick(&self, expired_at: &mut Option<Instant>) -> Result<(), StoreError> {
         if is_due(expired_at, EXPIRE_EVERY.min(self.poll * 5)) {
             self.expire().await?;
         }
         while self.advance_replays().await? && !self.wake.stopped() {}
-        if is_due(purged_at, PURGE_EVERY) {
-            self.purge().await?;
-        }
         Ok(())
     }
 
@@ -80,24 +70,6 @@ impl Maintenance {
         }
         if progress.unknown > 0 {
             warn!(count = progress.unknown, "{} messages may or may not have been sent", progress.unknown);
-        }
-        Ok(())
-    }
-
-    async fn purge(&self) -> Result<(), StoreError> {
-        let Some(keep_jobs) = self.keep_jobs else { return Ok(()) };
-        let before = self.clock.now().before(keep_jobs);
-        let mut total = 0;
-        while !self.wake.stopped() {
-            let purged = self.store.purge_jobs(before, PURGE_STEP).await?;
-            total += u64::from(purged);
-            if purged < PURGE_STEP {
-                break;
-            }
-        }
-        self.metrics.jobs_purged.inc_by(total);
-        if total > 0 {
-            info!(count = total, "deleted {total} finished jobs from before {before}");
         }
         Ok(())
     }

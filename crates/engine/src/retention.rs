@@ -1,4 +1,4 @@
-//! Deletes events, messages and attachments after their time, in small steps with rests between them.
+//! Deletes finished jobs, events, messages and attachments after their time, in small steps with rests between them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::wake::Wake;
 
 const EVERY: Duration = Duration::from_secs(60);
-// A step holds the writer for some milliseconds; the rest after it is for everybody else.
+// At most; a step ends after some milliseconds, too. The rest after it is for everybody else.
 const STEP: u32 = 200;
 const REST: Duration = Duration::from_millis(20);
 
@@ -23,6 +23,7 @@ pub(crate) struct Retention {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) wake: Wake,
     pub(crate) poll: Duration,
+    pub(crate) keep_jobs: Option<Duration>,
     pub(crate) keep_events: Option<Duration>,
     pub(crate) keep_messages: Option<Duration>,
 }
@@ -31,32 +32,58 @@ impl Retention {
     pub(crate) async fn run(self) {
         let every = EVERY.min(self.poll * 60);
         loop {
-            match self.pass().await {
-                Ok(()) => {}
-                Err(StoreError::Closed) => return,
-                Err(error) => {
-                    self.metrics.store_errors.inc();
-                    warn!(%error, "cannot delete what is past its time, will try again: {error}");
-                }
-            }
-            if !self.wake.pause(every).await {
+            // One after the other; what cannot be deleted keeps nothing else from it.
+            let ended =
+                [self.jobs().await, self.messages().await, self.events().await, self.purge_media().await];
+            if !ended.into_iter().all(|result| self.goes_on(result)) || !self.wake.pause(every).await {
                 return;
             }
         }
     }
 
-    async fn pass(&self) -> Result<(), StoreError> {
-        if let Some(keep) = self.keep_messages {
-            let before = self.clock.now().before(keep);
-            let kept = self.purge_messages(before).await?;
-            self.metrics.messages_overdue.set(kept);
+    fn goes_on(&self, result: Result<(), StoreError>) -> bool {
+        match result {
+            Ok(()) => true,
+            Err(StoreError::Closed) => false,
+            Err(error) => {
+                self.metrics.store_errors.inc();
+                warn!(%error, "cannot delete what is past its time, will try again: {error}");
+                true
+            }
         }
-        if let Some(keep) = self.keep_events {
-            let before = self.clock.now().before(keep);
-            let kept = self.purge_events(before).await?;
-            self.metrics.events_overdue.set(kept);
+    }
+
+    async fn jobs(&self) -> Result<(), StoreError> {
+        let Some(keep) = self.keep_jobs else { return Ok(()) };
+        self.purge_jobs(self.clock.now().before(keep)).await
+    }
+
+    async fn messages(&self) -> Result<(), StoreError> {
+        let Some(keep) = self.keep_messages else { return Ok(()) };
+        let kept = self.purge_messages(self.clock.now().before(keep)).await?;
+        self.metrics.messages_overdue.set(kept);
+        Ok(())
+    }
+
+    async fn events(&self) -> Result<(), StoreError> {
+        let Some(keep) = self.keep_events else { return Ok(()) };
+        let kept = self.purge_events(self.clock.now().before(keep)).await?;
+        self.metrics.events_overdue.set(kept);
+        Ok(())
+    }
+
+    async fn purge_jobs(&self, before: Timestamp) -> Result<(), StoreError> {
+        let mut total = Total::default();
+        loop {
+            let deleted = self.store.purge_jobs(before, STEP).await?;
+            self.metrics.jobs_purged.inc_by(deleted.into());
+            total.deleted += u64::from(deleted);
+            if deleted == 0 || !self.wake.pause(REST).await {
+                break;
+            }
         }
-        self.purge_media().await
+        total.tell("finished jobs", before);
+        Ok(())
     }
 
     async fn purge_events(&self, before: Timestamp) -> Result<i64, StoreError> {

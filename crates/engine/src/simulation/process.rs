@@ -180,6 +180,7 @@ impl Process {
             metrics: self.metrics(),
             wake: Wake::new(self.store.changes(), stop.clone()),
             poll,
+            keep_jobs: Some(keep),
             keep_events: Some(keep),
             keep_messages: Some(keep),
         }
