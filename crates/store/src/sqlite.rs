@@ -65,6 +65,7 @@ use self::filters::JobSearch;
 use self::migrate::MAIN;
 use self::open::{OpenError, Opened, event_log_path};
 use self::readers::Readers;
+use self::retention::Bounds;
 use self::shared::Shared;
 use self::writer::Writer;
 use crate::error::StoreError;
@@ -149,12 +150,21 @@ impl SqliteStore {
         self.shared.operations.run(work).await
     }
 
-    /// Deletes the events at some positions; their hashes stay, so that late repeats are still known. A few hundred at a
-    /// time keep acknowledgements waiting for less than a millisecond or two.
-    async fn forget_events(&self, seqs: Vec<i64>) -> Result<(), StoreError> {
-        let (task, answered) = ForgetTask::new(seqs);
-        self.shared.events.push(LogTask::Forget(task))?;
-        answered.await.unwrap_or(Err(StoreError::Closed))
+    /// Deletes the events at some positions; their hashes stay, so that late repeats are still known. Few at a time, so
+    /// that acknowledgements wait for a millisecond or two, however long the bodies are.
+    async fn forget_events(&self, seqs: &[i64]) -> Result<(), StoreError> {
+        let mut left = seqs.to_vec();
+        while !left.is_empty() {
+            let asked = left.clone();
+            let count =
+                self.read(move |connection| retention::deletable_together(connection, &asked)).await?;
+            let rest = left.split_off(count);
+            let (task, answered) = ForgetTask::new(left);
+            self.shared.events.push(LogTask::Forget(task))?;
+            answered.await.unwrap_or(Err(StoreError::Closed))?;
+            left = rest;
+        }
+        Ok(())
     }
 
     /// The same for work on many rows, of which one may be what fails: the caller then tries each by itself.
@@ -470,17 +480,19 @@ impl Store for SqliteStore {
     }
 
     async fn purge_events(&self, before: Timestamp, from: i64, limit: u32) -> Result<Purged, StoreError> {
-        let purge = move |connection: &Connection| retention::purge_events(connection, before, from, limit);
+        let bounds = Bounds::of(limit);
+        let purge = move |connection: &Connection| retention::purge_events(connection, before, from, bounds);
         let (purged, forgotten) = self.write(purge).await?;
         if !forgotten.is_empty() {
-            self.forget_events(forgotten.clone()).await?;
+            self.forget_events(&forgotten).await?;
             self.write(move |connection| retention::events_are_gone(connection, &forgotten)).await?;
         }
         Ok(purged)
     }
 
     async fn purge_messages(&self, before: Timestamp, from: i64, limit: u32) -> Result<Purged, StoreError> {
-        self.write(move |connection| retention::purge_messages(connection, before, from, limit)).await
+        let bounds = Bounds::of(limit);
+        self.write(move |connection| retention::purge_messages(connection, before, from, bounds)).await
     }
 
     async fn unused_media(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
@@ -493,7 +505,7 @@ impl Store for SqliteStore {
     }
 
     async fn purge_jobs(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError> {
-        self.write(move |connection| by_hand::purge_jobs(connection, before, limit)).await
+        self.write(move |connection| retention::purge_jobs(connection, before, Bounds::of(limit))).await
     }
 
     async fn events(&self, filter: EventFilter, page: PageRequest) -> Result<Page<Event>, StoreError> {

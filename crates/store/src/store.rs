@@ -330,8 +330,9 @@ pub trait Store: EventLog {
     /// Takes up to `limit` rows of each kind into full text and into the map of times, which are filled behind
     /// everything else. True when more remain.
     async fn advance_behind(&self, limit: u32) -> Result<bool, StoreError>;
-    /// Deletes up to `limit` events that were received before `before`, beginning after position `from`; what remembers
-    /// their ids stays, so that a late repeat is still a duplicate. Those with unfinished jobs or dead letters are kept.
+    /// Deletes up to `limit` events that were received before `before`, beginning after position `from`, and no more than a
+    /// step has time for; what remembers their ids stays, so that a late repeat is still a duplicate. Those with unfinished
+    /// jobs or dead letters are kept.
     async fn purge_events(&self, before: Timestamp, from: i64, limit: u32) -> Result<Purged, StoreError>;
     /// The same for messages: their attachments go with them, and conversations count what is left.
     async fn purge_messages(&self, before: Timestamp, from: i64, limit: u32) -> Result<Purged, StoreError>;
@@ -339,7 +340,8 @@ pub trait Store: EventLog {
     async fn unused_media(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError>;
     /// Records that the bytes under these digests are gone.
     async fn forget_media(&self, digests: Vec<String>) -> Result<(), StoreError>;
-    /// Deletes up to `limit` finished jobs (done, skipped, discarded) that ended before `before`. Returns how many.
+    /// Deletes up to `limit` finished jobs (done, skipped, discarded) that ended before `before`, and no more than a step
+    /// has time for. Returns how many; none when there are no more.
     async fn purge_jobs(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
     // --- lists, newest first. A page may be short, or empty, while `next` says that there is more: a look at rows that

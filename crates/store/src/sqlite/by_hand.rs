@@ -1,4 +1,4 @@
-//! What a person does: retry, discard, pause, resume, test; and the purge of finished jobs.
+//! What a person does: retry, discard, pause, resume, test.
 
 use inlet_domain::{JobId, JobKind, JobState, Lane, Timestamp, Transition};
 use rusqlite::{Connection, params};
@@ -145,25 +145,4 @@ pub(super) fn resume_destination(
     let was_paused = execute(connection, sql, [clean(name)])? == 1;
     note_retry(connection, name, now)?;
     Ok(was_paused)
-}
-
-/// Deletes finished jobs and, with them, their attempts.
-pub(super) fn purge_jobs(connection: &Connection, before: Timestamp, limit: u32) -> Result<u32, Failure> {
-    let sql = format!("delete from jobs where id in ({FINISHED})");
-    let deleted = execute(connection, &sql, params![before.as_micros(), limit])?;
-    Ok(u32::try_from(deleted).unwrap_or(u32::MAX))
-}
-
-// `indexed by` wherever a state is looked for: SQLite would rather read every job in that state.
-const FINISHED: &str = "select id from jobs indexed by jobs_finished where state in ('done', 'skipped', 'discarded') and finished_at < ?1 limit ?2";
-
-#[cfg(test)]
-mod tests {
-    use super::super::plans::{assert_searches, database};
-    use super::*;
-
-    #[test]
-    fn a_purge_finds_its_jobs_by_an_index() {
-        assert_searches(&database(), FINISHED, "jobs_finished");
-    }
 }

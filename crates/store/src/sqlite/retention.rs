@@ -1,6 +1,8 @@
 //! Deletes what is older than it is wanted, from the oldest on, in steps of bounded size; never what still has work.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use std::vec;
 
 use inlet_domain::Timestamp;
 use rusqlite::{Connection, params};
@@ -12,12 +14,34 @@ use super::texts;
 use super::time_map::{self, EVENTS, MESSAGES, Mapped};
 use crate::store::Purged;
 
+// Claims and outcomes wait for the writer meanwhile, as they do for a step of routing.
+const BUDGET: Duration = Duration::from_millis(15);
 // Keys that one step looks at, whether their rows are old enough or not.
 const WINDOW: i64 = 20_000;
 // Unread messages that are counted one by one; of more, the number of messages bounds them well enough.
 const UNREAD_COUNTED: i64 = 1_000;
+// What the event log deletes in one commit; whoever waits for an acknowledgement waits for that, too.
+const FORGOTTEN_EVENTS: usize = 200;
+const FORGOTTEN_BYTES: usize = 1 << 20;
 // Jobs that may still need what they were made of.
 const UNFINISHED: &str = "state in ('waiting', 'running', 'sending', 'dead', 'unknown')";
+// `indexed by` wherever a state is looked for: SQLite would rather read every job in that state.
+const FINISHED: &str = "select id from jobs indexed by jobs_finished \
+    where state in ('done', 'skipped', 'discarded') and finished_at < ?1 limit ?2";
+
+/// How much a step deletes or looks at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    rows: u32,
+    time: Duration,
+}
+
+impl Bounds {
+    /// So many rows, and no more than take the time of a step.
+    pub(super) fn of(rows: u32) -> Self {
+        Self { rows, time: BUDGET }
+    }
+}
 
 /// Lets go of events received before a moment: their facts are deleted, and their positions kept until the event log has
 /// deleted them too. Returns these positions, with those that an earlier step may have left.
@@ -25,12 +49,12 @@ pub(super) fn purge_events(
     connection: &Connection,
     before: Timestamp,
     from: i64,
-    limit: u32,
+    bounds: Bounds,
 ) -> Result<(Purged, Vec<i64>), Failure> {
     let below = routed_seq(connection)? + 1;
-    let step = old_rows(connection, EVENTS, before, (from, below), limit)?;
+    let mut step = Step::begin(connection, EVENTS, before, (from, below), bounds)?;
     let (mut deleted, mut kept) = (0, 0);
-    for seq in step.keys {
+    while let Some(seq) = step.take() {
         if is_needed(connection, seq)? {
             kept += 1;
             continue;
@@ -39,8 +63,25 @@ pub(super) fn purge_events(
         execute(connection, "insert into forgotten_events (seq) values (?1) on conflict do nothing", [seq])?;
         deleted += 1;
     }
-    let forgotten = values(connection, "select seq from forgotten_events order by seq limit ?1", [limit])?;
+    let sql = "select seq from forgotten_events order by seq limit ?1";
+    let forgotten = values(connection, sql, [bounds.rows])?;
     Ok((Purged { deleted, kept, next: step.next }, forgotten))
+}
+
+/// How many of the events at these positions the event log may delete in one commit. Reads them on the way, so that it
+/// need not wait for the disk.
+pub(super) fn deletable_together(connection: &Connection, seqs: &[i64]) -> Result<usize, Failure> {
+    let mut bytes = 0;
+    for (count, seq) in seqs.iter().enumerate().take(FORGOTTEN_EVENTS) {
+        let sql = "select body from events where seq = ?1";
+        let length =
+            first(connection, sql, [seq], |row| Ok(row.get_ref(0)?.as_bytes().map_or(0, <[u8]>::len)))?;
+        bytes += length.unwrap_or_default();
+        if bytes > FORGOTTEN_BYTES {
+            return Ok(count.max(1));
+        }
+    }
+    Ok(seqs.len().min(FORGOTTEN_EVENTS))
 }
 
 /// The event log has deleted the events at these positions.
@@ -65,20 +106,24 @@ pub(super) fn purge_messages(
     connection: &Connection,
     before: Timestamp,
     from: i64,
-    limit: u32,
+    bounds: Bounds,
 ) -> Result<Purged, Failure> {
     let below: i64 = value(connection, "select coalesce(max(number), 0) + 1 from messages", [])?;
-    let step = old_rows(connection, MESSAGES, before, (from, below), limit)?;
+    let mut step = Step::begin(connection, MESSAGES, before, (from, below), bounds)?;
     let (mut deleted, mut kept, mut conversations) = (0, 0, BTreeSet::new());
-    for number in step.keys {
+    while let Some(number) = step.take() {
         let Some(message) = Old::read(connection, number)? else { continue };
         if message.is_needed(connection)? {
             kept += 1;
             continue;
         }
         message.delete(connection)?;
-        conversations.extend(message.conversation);
         deleted += 1;
+        if let Some(conversation) = message.conversation
+            && conversations.insert(conversation)
+        {
+            step.will_count(unread(connection, conversation)?);
+        }
     }
     for conversation in conversations {
         recount(connection, conversation)?;
@@ -90,19 +135,70 @@ pub(super) fn purge_messages(
     Ok(Purged { deleted, kept, next: step.next })
 }
 
-/// Keys of rows that are old enough, ascending.
-struct Step {
-    keys: Vec<i64>,
-    next: Option<i64>,
+/// Deletes finished jobs and, with them, their attempts. Returns how many; none when there are no more.
+pub(super) fn purge_jobs(connection: &Connection, before: Timestamp, bounds: Bounds) -> Result<u32, Failure> {
+    let until = Instant::now() + bounds.time;
+    let ids: Vec<i64> = values(connection, FINISHED, params![before.as_micros(), bounds.rows])?;
+    let mut deleted = 0;
+    for id in ids {
+        execute(connection, "delete from jobs where id = ?1", [id])?;
+        deleted += 1;
+        if Instant::now() >= until {
+            break;
+        }
+    }
+    Ok(deleted)
 }
 
+/// Keys of rows that are old enough, ascending, as many as there is time for. One at least, so that a purge gets on however
+/// slow the disk is.
+struct Step {
+    keys: vec::IntoIter<i64>,
+    /// Where the next step begins.
+    next: Option<i64>,
+    taken: Option<i64>,
+    until: Instant,
+    /// Unread messages that are counted at its end.
+    unread: i64,
+}
+
+impl Step {
+    fn begin(
+        connection: &Connection,
+        mapped: Mapped,
+        before: Timestamp,
+        (from, below): (i64, i64),
+        Bounds { rows, time }: Bounds,
+    ) -> Result<Self, Failure> {
+        let until = Instant::now() + time;
+        let (keys, next) = old_rows(connection, mapped, before, (from, below), rows)?;
+        Ok(Self { keys: keys.into_iter(), next, taken: None, until, unread: 0 })
+    }
+
+    fn take(&mut self) -> Option<i64> {
+        let is_over = self.unread > UNREAD_COUNTED || Instant::now() >= self.until;
+        if is_over && self.taken.is_some() && self.keys.len() > 0 {
+            self.next = self.taken;
+            return None;
+        }
+        self.taken = self.keys.next();
+        self.taken
+    }
+
+    /// Takes into account what the end of the step will cost.
+    fn will_count(&mut self, unread: i64) {
+        self.unread += if unread > UNREAD_COUNTED { 0 } else { unread };
+    }
+}
+
+/// The keys of a step, and where the next begins.
 fn old_rows(
     connection: &Connection,
     mapped: Mapped,
     before: Timestamp,
     (from, below): (i64, i64),
     limit: u32,
-) -> Result<Step, Failure> {
+) -> Result<(Vec<i64>, Option<i64>), Failure> {
     let before = before.as_micros();
     let mut ranges = time_map::ranges(connection, mapped.list, (None, Some(before)), below)?;
     ranges.reverse();
@@ -115,9 +211,9 @@ fn old_rows(
         let sql = mapped.old_rows();
         let keys: Vec<i64> = values(connection, &sql, params![low, end, before, limit])?;
         let reached = if keys.len() == limit as usize { keys.last().copied() } else { None };
-        return Ok(Step { keys, next: Some(reached.unwrap_or(end - 1)) });
+        return Ok((keys, Some(reached.unwrap_or(end - 1))));
     }
-    Ok(Step { keys: Vec::new(), next: None })
+    Ok((Vec::new(), None))
 }
 
 /// A message that is old enough to go.
@@ -166,10 +262,13 @@ impl Old {
     }
 }
 
+fn unread(connection: &Connection, conversation: i64) -> Result<i64, Failure> {
+    value(connection, "select unread from conversations where id = ?1", [conversation])
+}
+
 /// Makes a conversation agree with the messages that it has left. One without any keeps its row, which jobs may name.
 fn recount(connection: &Connection, conversation: i64) -> Result<(), Failure> {
-    let sql = "select unread from conversations where id = ?1";
-    let unread: i64 = value(connection, sql, [conversation])?;
+    let unread = unread(connection, conversation)?;
     let sql = "update conversations set unread = min(unread, case when ?2 > ?3 then messages else \
         (select count(*) from (select 1 from messages where conversation_id = ?1 and direction = 'inbound' \
         order by number desc limit ?2)) end) where id = ?1";
@@ -203,4 +302,81 @@ pub(super) fn forget_media(connection: &Connection, digests: &[String]) -> Resul
         execute(connection, "delete from unused_media where sha256 = ?1", [digest])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plans::{assert_searches, database};
+    use super::*;
+
+    const NO_TIME: Bounds = Bounds { rows: 200, time: Duration::ZERO };
+    const LATER: Timestamp = Timestamp::from_micros(i64::MAX);
+
+    /// A database with five events, their messages of five conversations, and five finished jobs.
+    fn filled() -> Connection {
+        let database = database();
+        let five = "with recursive five (n) as (select 1 union all select n + 1 from five where n < 5)";
+        for insert in [
+            "conversations (id, our_number, party, messages, unread, last_message_at) \
+             select n, '+1', '+2' || n, 1, 600, 0 from five",
+            "messages (number, id, direction, from_number, recipients, cc, conversation_id, received_at, errors, \
+             unsigned) select n, 'm-' || n, 'inbound', '+2' || n, '[]', '[]', n, 0, '[]', 0 from five",
+            "events (seq, id, source, received_at, body) select n, 'e-' || n, 'telnyx', 0, zeroblob(400000) from five",
+            "event_facts (seq, source, received_at) select n, 'telnyx', 0 from five",
+            "jobs (kind, lane, state, due_at, claim_at, created_at, finished_at) \
+             select 'test', 'test', 'done', 0, 0, 0, 0 from five",
+        ] {
+            let (table, rest) = insert.split_once(" select").unwrap();
+            database.execute_batch(&format!("insert into {table} {five} select {rest}")).unwrap();
+        }
+        database.execute_batch("update routing set routed_seq = 5").unwrap();
+        database
+    }
+
+    fn count(database: &Connection, table: &str) -> i64 {
+        value(database, &format!("select count(*) from {table}"), []).unwrap()
+    }
+
+    #[test]
+    fn a_step_that_is_out_of_time_has_deleted_a_row_and_the_next_begins_there() {
+        let database = filled();
+        for number in 1..=5 {
+            let purged = purge_messages(&database, LATER, number - 1, NO_TIME).unwrap();
+            assert_eq!(purged.deleted, 1);
+            assert!(number == 5 || purged.next == Some(number), "{purged:?}");
+            let (purged, forgotten) = purge_events(&database, LATER, number - 1, NO_TIME).unwrap();
+            assert_eq!((purged.deleted, forgotten), (1, (1..=number).collect()));
+            assert!(number == 5 || purged.next == Some(number), "{purged:?}");
+            assert_eq!(purge_jobs(&database, LATER, NO_TIME).unwrap(), 1);
+            for table in ["messages", "event_facts", "jobs"] {
+                assert_eq!(count(&database, table), 5 - number, "{table}");
+            }
+        }
+        assert_eq!(purge_jobs(&database, LATER, NO_TIME).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_step_ends_when_it_has_much_to_count() {
+        let database = filled();
+        let patient = Bounds { rows: 200, time: Duration::from_secs(3_600) };
+        let purged = purge_messages(&database, LATER, 0, patient).unwrap();
+        assert_eq!((purged.deleted, purged.next), (2, Some(2)), "each has 600 to count");
+        database.execute_batch("update conversations set unread = 2000").unwrap();
+        assert_eq!(purge_messages(&database, LATER, 2, patient).unwrap().deleted, 3, "these are not counted");
+    }
+
+    #[test]
+    fn the_event_log_deletes_little_at_a_time() {
+        let database = filled();
+        assert_eq!(deletable_together(&database, &[1, 2, 3, 4, 5]).unwrap(), 2, "each has 400 KB");
+        assert_eq!(deletable_together(&database, &[6, 7, 8]).unwrap(), 3, "they are gone");
+        assert_eq!(deletable_together(&database, &(6..1_000).collect::<Vec<_>>()).unwrap(), 200);
+        database.execute_batch("update events set body = zeroblob(2000000)").unwrap();
+        assert_eq!(deletable_together(&database, &[1, 2]).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_purge_finds_its_jobs_by_an_index() {
+        assert_searches(&database(), FINISHED, "jobs_finished");
+    }
 }
