@@ -75,7 +75,11 @@ fn put(connection: &Connection, made: &mut Option<i64>, number: i64, text: &str)
 fn make_table(connection: &Connection, segment: i64) -> Result<(), Failure> {
     let sql = "insert into text_segments (segment) values (?1) on conflict do nothing";
     if execute(connection, sql, [segment])? == 1 {
-        connection.execute_batch(&format!("create virtual table messages_text_{segment} {MAKE}"))?;
+        let table = format!("messages_text_{segment}");
+        connection.execute_batch(&format!("create virtual table {table} {MAKE}"))?;
+        // Otherwise the deletion of one message rewrites, now and then, much of its table in one go. What is deleted goes
+        // with the table, which does not take long.
+        connection.execute(&format!("insert into {table} ({table}, rank) values ('deletemerge', 0)"), [])?;
     }
     Ok(())
 }
@@ -89,14 +93,14 @@ pub(super) fn remove(connection: &Connection, number: i64) -> Result<(), Failure
     Ok(())
 }
 
-/// Drops the tables that lie wholly below a number: whatever they held has been removed.
+/// Drops a table that lies wholly below a number: whatever it held has been removed. One at a time, because it takes as
+/// long as a step of routing.
 pub(super) fn drop_below(connection: &Connection, number: i64) -> Result<(), Failure> {
-    let sql = "select segment from text_segments where segment < ?1";
-    let segments: Vec<i64> = values(connection, sql, [number >> SEGMENT_BITS])?;
-    for segment in segments {
-        connection.execute_batch(&format!("drop table messages_text_{segment}"))?;
-        execute(connection, "delete from text_segments where segment = ?1", [segment])?;
-    }
+    let sql = "select segment from text_segments where segment < ?1 limit 1";
+    let segment = first(connection, sql, [number >> SEGMENT_BITS], |row| Ok(row.get::<_, i64>(0)?))?;
+    let Some(segment) = segment else { return Ok(()) };
+    connection.execute_batch(&format!("drop table messages_text_{segment}"))?;
+    execute(connection, "delete from text_segments where segment = ?1", [segment])?;
     Ok(())
 }
 
@@ -298,6 +302,31 @@ mod tests {
         }
         assert_eq!(query("-no").unwanted.as_deref(), Some("\"no\""));
         assert_eq!(TextQuery::of(&Search::parse("has:media", Timestamp::from_seconds(0)).unwrap()), None);
+    }
+
+    #[test]
+    fn what_is_removed_stays_in_its_table_until_the_table_is_dropped() {
+        let database = database();
+        for number in 0..1_000 {
+            put(&database, &mut None, number, &format!("hello number {number}")).unwrap();
+        }
+        // Otherwise what was put would still be merged by and by, whether something is removed or not.
+        database.execute_batch("insert into messages_text_0 (messages_text_0) values ('optimize')").unwrap();
+        let pages = || value::<i64>(&database, "select count(*) from messages_text_0_data", []).unwrap();
+        let before = pages();
+        database.execute_batch("begin").unwrap();
+        for number in 0..999 {
+            remove(&database, number).unwrap();
+        }
+        database.execute_batch("commit").unwrap();
+        assert!(pages() >= before, "nothing was rewritten");
+        let sql = "select rowid from messages_text_0 where words match 'hello'";
+        assert_eq!(values::<i64>(&database, sql, []).unwrap(), [999]);
+        make_table(&database, 1).unwrap();
+        for left in [vec![1], vec![]] {
+            drop_below(&database, 2 << SEGMENT_BITS).unwrap();
+            assert_eq!(segments(&database).unwrap(), left, "one at a time");
+        }
     }
 
     proptest::proptest! {
