@@ -22,6 +22,7 @@ mod jobs;
 mod lists;
 mod messages;
 mod migrate;
+mod one_text;
 mod open;
 mod outcomes;
 #[cfg(test)]

@@ -4,12 +4,13 @@
 //! that do not meet are compared to their end. Tables of a bounded size bound both, newest first.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use inlet_domain::{PageRequest, Search, Wish, searchable};
 use rusqlite::{Connection, params};
 
 use super::failure::Failure;
+use super::one_text::OneText;
 use super::rows::{execute, first, value, values};
 use super::time_map::{self, MESSAGES};
 use super::walk::{Budget, Gathering, Keys, MANY, Stream, Walk};
@@ -17,9 +18,11 @@ use super::walk::{Budget, Gathering, Keys, MANY, Stream, Walk};
 const SEGMENT_BITS: i64 = 18;
 // Messages that the other conditions may leave before the text is looked up first. Above it both are common.
 const FEW: i64 = 20_000;
-// The content is elsewhere; the tables hold the index alone.
-const MAKE: &str = "using fts5(words, content='', contentless_delete=1, prefix='2', \
-    tokenize='unicode61 remove_diacritics 2')";
+// How long matches of the text are counted before that is given up, and how many rows are looked at between two looks at
+// the clock where each has its text taken apart.
+const CHOOSING: Duration = Duration::from_millis(5);
+const TEXTS_PER_LOOK_AT_THE_CLOCK: usize = 16;
+const TOKENIZER: &str = "unicode61 remove_diacritics 2";
 
 /// Takes up texts that changed, then the next new ones. True when more remain.
 pub(super) fn advance(connection: &Connection, limit: u32) -> Result<bool, Failure> {
@@ -76,7 +79,11 @@ fn make_table(connection: &Connection, segment: i64) -> Result<(), Failure> {
     let sql = "insert into text_segments (segment) values (?1) on conflict do nothing";
     if execute(connection, sql, [segment])? == 1 {
         let table = format!("messages_text_{segment}");
-        connection.execute_batch(&format!("create virtual table {table} {MAKE}"))?;
+        // The content is elsewhere; the table holds the index alone.
+        connection.execute_batch(&format!(
+            "create virtual table {table} using fts5(words, content='', contentless_delete=1, prefix='2', \
+             tokenize='{TOKENIZER}')"
+        ))?;
         // Otherwise the deletion of one message rewrites, now and then, much of its table in one go. What is deleted goes
         // with the table, which does not take long.
         connection.execute(&format!("insert into {table} ({table}, rank) values ('deletemerge', 0)"), [])?;
@@ -115,31 +122,27 @@ pub(super) struct TextQuery {
     wanted: Option<String>,
     /// What must not match, where nothing must.
     unwanted: Option<String>,
-    has_prefix: bool,
 }
 
 impl TextQuery {
     /// The words of a search, where it has any.
     pub(super) fn of(search: &Search) -> Option<Self> {
-        let (mut wanted, mut unwanted, mut has_prefix) = (Vec::new(), Vec::new(), false);
+        let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
         for term in &search.terms {
             let Wish::Words { words, prefix } = &term.wish else { continue };
             // Between quotes nothing has a meaning but the quote.
             let star = if *prefix { "*" } else { "" };
             let quoted = format!("\"{}\"{star}", words.replace('"', "\"\"").replace('\0', " "));
-            has_prefix |= *prefix;
             if term.negated { unwanted.push(quoted) } else { wanted.push(quoted) }
         }
         let unwanted = (!unwanted.is_empty()).then(|| unwanted.join(" OR "));
         let wanted = (!wanted.is_empty()).then(|| wanted.join(" AND "));
         match (wanted, unwanted) {
             (None, None) => None,
-            (Some(wanted), Some(unwanted)) => Some(Self {
-                wanted: Some(format!("({wanted}) NOT ({unwanted})")),
-                unwanted: None,
-                has_prefix,
-            }),
-            (wanted, unwanted) => Some(Self { wanted, unwanted, has_prefix }),
+            (Some(wanted), Some(unwanted)) => {
+                Some(Self { wanted: Some(format!("({wanted}) NOT ({unwanted})")), unwanted: None })
+            }
+            (wanted, unwanted) => Some(Self { wanted, unwanted }),
         }
     }
 }
@@ -158,8 +161,8 @@ pub(super) fn page(
             follow_text(connection, walk, (wanted, &segments), page)
         }
         _ => {
-            let mut probe = Probe { connection, query, segments: &segments, loaded: None };
-            let budget = Budget::with_look_every(if query.has_prefix { 4 } else { 64 });
+            let probe = Probe { connection, query, table: OneText::new(TOKENIZER)? };
+            let budget = Budget::with_look_every(TEXTS_PER_LOOK_AT_THE_CLOCK);
             walk.page(connection, page, budget, |number| probe.holds(number))
         }
     }
@@ -182,13 +185,27 @@ fn is_rarer(
     }
     let mut rows = 0;
     for stream in &streams {
-        rows += stream.count(connection, below, FEW)?;
+        rows += stream.count(connection, below, FEW - rows)?;
+        if rows >= FEW {
+            return Ok(false);
+        }
     }
-    if rows >= FEW {
-        return Ok(false);
-    }
+    are_texts_more(connection, (wanted, segments), below, rows, Instant::now() + CHOOSING)
+}
+
+/// Whether so many texts match; or whether that cannot be told in time, which the cost of a walk through the rows can.
+fn are_texts_more(
+    connection: &Connection,
+    (wanted, segments): (&str, &[i64]),
+    below: i64,
+    rows: i64,
+    until: Instant,
+) -> Result<bool, Failure> {
     let mut texts = 0;
-    for segment in segments {
+    for (place, segment) in segments.iter().enumerate() {
+        if place > 0 && Instant::now() >= until {
+            return Ok(true);
+        }
         texts += text_stream(*segment, wanted).count(connection, below, rows - texts)?;
         if texts >= rows {
             return Ok(true);
@@ -241,41 +258,19 @@ fn follow_text(
 struct Probe<'a> {
     connection: &'a Connection,
     query: &'a TextQuery,
-    segments: &'a [i64],
-    /// A table and all its matches: beginnings of words are collected wholly or not at all.
-    loaded: Option<(i64, HashSet<i64>)>,
+    table: OneText,
 }
 
 impl Probe<'_> {
-    fn holds(&mut self, number: i64) -> Result<bool, Failure> {
+    fn holds(&self, number: i64) -> Result<bool, Failure> {
+        let sql = "select text from messages where number = ?1";
+        let text = first(self.connection, sql, [number], |row| Ok(row.get::<_, Option<String>>(0)?))?;
+        let text = text.flatten().unwrap_or_default();
         match (&self.query.wanted, &self.query.unwanted) {
-            (Some(wanted), _) => self.matches(wanted, number),
-            (None, Some(unwanted)) => Ok(!self.matches(unwanted, number)?),
+            (Some(wanted), _) => self.table.matches(&searchable(&text), wanted),
+            (None, Some(unwanted)) => Ok(!self.table.matches(&searchable(&text), unwanted)?),
             (None, None) => Ok(true),
         }
-    }
-
-    fn matches(&mut self, query: &str, number: i64) -> Result<bool, Failure> {
-        let segment = number >> SEGMENT_BITS;
-        if !self.segments.contains(&segment) {
-            return Ok(false);
-        }
-        if !self.query.has_prefix {
-            let sql = format!(
-                "select exists (select 1 from messages_text_{segment} where words match ?1 and rowid = ?2)"
-            );
-            return value(self.connection, &sql, params![query, number]);
-        }
-        if let Some((loaded, numbers)) = &self.loaded
-            && *loaded == segment
-        {
-            return Ok(numbers.contains(&number));
-        }
-        let sql = format!("select rowid from messages_text_{segment} where words match ?1");
-        let numbers: HashSet<i64> = values(self.connection, &sql, [query])?.into_iter().collect();
-        let holds = numbers.contains(&number);
-        self.loaded = Some((segment, numbers));
-        Ok(holds)
     }
 }
 
@@ -329,7 +324,38 @@ mod tests {
         }
     }
 
+    #[test]
+    fn counting_texts_ends_in_time() {
+        let database = database();
+        for number in [1, 2, 1 << SEGMENT_BITS] {
+            put(&database, &mut None, number, "hello").unwrap();
+        }
+        let segments = segments(&database).unwrap();
+        let (hello, now) = (("hello", &segments[..]), Instant::now());
+        let later = now + Duration::from_secs(3_600);
+        let more = |rows, until| are_texts_more(&database, hello, i64::MAX, rows, until).unwrap();
+        assert_eq!((more(3, later), more(4, later)), (true, false));
+        assert!(more(4, now), "the second table is not asked");
+    }
+
     proptest::proptest! {
+        #[test]
+        fn one_text_is_found_alone_as_it_is_among_others(text in "[abA -]{0,12}", asked in "[-\"ab* ]{1,12}") {
+            let database = database();
+            put(&database, &mut None, 1, "a b").unwrap();
+            put(&database, &mut None, 2, &text).unwrap();
+            let Ok(search) = Search::parse(&asked, Timestamp::from_seconds(0)) else { return Ok(()) };
+            let Some(query) = TextQuery::of(&search) else { return Ok(()) };
+            let one = OneText::new(TOKENIZER).unwrap();
+            for expression in [query.wanted, query.unwanted].into_iter().flatten() {
+                for (number, text) in [(1, "a b"), (2, &text)] {
+                    let sql = "select exists (select 1 from messages_text_0 where words match ?1 and rowid = ?2)";
+                    let among: bool = value(&database, sql, params![expression, number]).unwrap();
+                    proptest::prop_assert_eq!(one.matches(&searchable(text), &expression).unwrap(), among);
+                }
+            }
+        }
+
         #[test]
         fn no_search_is_an_error_of_sqlite(text in "[-!\"*:^(){}+'a-c \\PC]{0,40}") {
             let database = database();

@@ -153,7 +153,13 @@ impl Walk<'_> {
         if streams.is_empty() {
             return Ok(gathering.found);
         }
-        for range in time_map::ranges(connection, self.list, self.times, below)? {
+        let ranges = time_map::ranges(connection, self.list, self.times, below)?;
+        for (place, range) in ranges.into_iter().enumerate() {
+            // One in which nothing lies spends no rows.
+            if place > 0 && !gathering.budget.has_time() {
+                gathering.found.next = Some(range.1);
+                break;
+            }
             if self.follow(connection, &streams, range, &mut gathering, &mut also)?.is_some() {
                 break;
             }
@@ -276,6 +282,23 @@ mod tests {
         assert!(page.take(7, false).is_none());
         assert!(page.take(6, true).is_some());
         assert_eq!(page.found, Keys { keys: vec![9, 8], next: Some(8) });
+    }
+
+    #[test]
+    fn a_page_that_is_out_of_time_ends_before_the_next_range() {
+        let database = super::super::plans::database();
+        let map = "insert into time_map (list, block, first_at, last_at) values \
+            ('messages', 0, 5, 5), ('messages', 1, 7, 7), ('messages', 2, 5, 5); \
+            update behind set position = 1000000";
+        database.execute_batch(map).unwrap();
+        let (all, conditions) = (super::super::choices::all_messages(), Conditions::default());
+        let times = (Some(5), Some(6));
+        let walk = Walk { list: "messages", all, choices: Vec::new(), conditions: &conditions, times };
+        let budget = Budget { until: Instant::now(), ..Budget::new() };
+        let page = PageRequest { limit: 2, cursor: None };
+        let found = walk.page(&database, page, budget, |_| Ok(true)).unwrap();
+        // Above what the map covers, then block 2.
+        assert_eq!(found, Keys { keys: Vec::new(), next: Some(3 << 12) });
     }
 
     #[test]
