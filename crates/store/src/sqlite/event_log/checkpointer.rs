@@ -23,8 +23,9 @@ use crate::sqlite::turnstile::Turnstile;
 const PASS_PAGES: i32 = 4 * 1024 * 1024 / EVENT_PAGE_BYTES;
 // At 64 MiB the log is to begin anew, so that it is read in a tenth of a second after a crash.
 const LONG_PAGES: i32 = 64 * 1024 * 1024 / EVENT_PAGE_BYTES;
-// What the writer moves itself: 2 MiB, a few milliseconds.
-const REST_PAGES: i32 = 2 * 1024 * 1024 / EVENT_PAGE_BYTES;
+// What the writer moves itself: half a MiB, a few milliseconds, most of them two fsyncs. The thread's passes become shorter
+// until so little is left.
+const REST_PAGES: i32 = 512 * 1024 / EVENT_PAGE_BYTES;
 // So much later, 16 MiB, it moves what there is.
 const OVERDUE_PAGES: i32 = 16 * 1024 * 1024 / EVENT_PAGE_BYTES;
 
@@ -104,13 +105,14 @@ impl Checkpointer {
         let moved = Some(self.progress.moved_pages.load(Ordering::Acquire)).filter(|moved| *moved <= pages);
         let left = pages - moved.unwrap_or_default();
         let overdue = pages - self.rest_at_pages;
-        if overdue >= 0 && (left <= REST_PAGES || overdue >= OVERDUE_PAGES) {
+        let is_long = overdue >= 0;
+        if is_long && (left <= REST_PAGES || overdue >= OVERDUE_PAGES) {
             self.rest = Rest::Due;
         }
         if self.rest == Rest::Due {
             return if turnstile.close() { self.move_rest(database, pages) } else { Ok(()) };
         }
-        if left >= PASS_PAGES
+        if left >= if is_long { REST_PAGES } else { PASS_PAGES }
             && let Some(ask) = &self.ask
         {
             self.progress.is_working.store(true, Ordering::Release);
