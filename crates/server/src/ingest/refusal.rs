@@ -116,7 +116,7 @@ impl Refusal {
         match self {
             Self::Rejected { code, .. } => {
                 let (status, detail) = explain(*code);
-                Told { status, code: code.as_str(), detail, closes: true }
+                Told { status, code: code.as_str(), detail, closes: !comes_after_the_body(*code) }
             }
             Self::Elsewhere(elsewhere) => elsewhere.told(),
             Self::Unavailable(unavailable) => unavailable.told(),
@@ -155,6 +155,12 @@ impl Unavailable {
     const fn leaves_body_unread(self) -> bool {
         matches!(self, Self::NoRoom)
     }
+}
+
+// What is told only after all of the body has come leaves the connection in order. To begin a new one for each forged
+// request would cost us as much as its signature, and a proxy the connections that it keeps open to us.
+const fn comes_after_the_body(code: RejectionCode) -> bool {
+    matches!(code, RejectionCode::SignatureMismatch | RejectionCode::TimestampStale)
 }
 
 fn explain(code: RejectionCode) -> (StatusCode, &'static str) {
