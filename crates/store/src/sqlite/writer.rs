@@ -12,8 +12,9 @@ use crate::error::StoreError;
 // A round ends after so many operations or so much time, whichever is first, so that an answer waits for few others.
 const OPERATIONS_PER_ROUND: usize = 256;
 const OPERATIONS_BUDGET: Duration = Duration::from_millis(50);
-// 16 MiB; measured best between the length of a checkpoint and their number.
-const CHECKPOINT_PAGES: i32 = 4_000;
+// 4 MiB. An acknowledgement's fsync waits while the disk flushes what a checkpoint has written: beside a drain of 5,000 jobs
+// a second, p99.9 of 200 webhooks a second was 20 ms with 16 MiB, 16 ms with 4, at the same number of deliveries.
+const CHECKPOINT_PAGES: i32 = 1_000;
 
 /// The state of the thread.
 pub(super) struct Writer {
