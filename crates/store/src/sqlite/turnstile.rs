@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 // The event log commits every few milliseconds under the load that brings it here. Where no commit comes, nothing grows,
 // and work goes on.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The way into a transaction of the main writer.
 #[derive(Default)]
@@ -40,7 +40,7 @@ impl Turnstile {
         Inside(self)
     }
 
-    /// Lets nobody in for a tenth of a second from now. True when nobody is inside.
+    /// Lets nobody in for a fifth of a second from now. True when nobody is inside.
     pub(super) fn close(&self) -> bool {
         let mut passage = self.passage();
         passage.opens_at = Some(Instant::now() + PATIENCE);
@@ -61,5 +61,43 @@ impl Turnstile {
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
         self.0.passage().is_used = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::{TryRecvError, channel};
+
+    use super::*;
+
+    #[test]
+    fn nobody_enters_before_it_opens_and_whoever_is_inside_is_told_of() {
+        let turnstile = Arc::new(Turnstile::default());
+        let inside = turnstile.enter();
+        assert!(!turnstile.close(), "somebody is inside");
+        drop(inside);
+        let (told, entered) = channel();
+        let next = Arc::clone(&turnstile);
+        let thread = std::thread::spawn(move || {
+            let _inside = next.enter();
+            told.send(()).unwrap();
+        });
+        for _ in 0..10 {
+            assert!(turnstile.close(), "nobody is inside");
+            assert_eq!(entered.try_recv(), Err(TryRecvError::Empty));
+        }
+        turnstile.open();
+        entered.recv_timeout(Duration::from_secs(5)).unwrap();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn it_opens_by_itself_when_nobody_opens_it() {
+        let turnstile = Turnstile::default();
+        let began = Instant::now();
+        assert!(turnstile.close());
+        drop(turnstile.enter());
+        assert!(began.elapsed() >= PATIENCE && began.elapsed() < Duration::from_secs(5));
     }
 }

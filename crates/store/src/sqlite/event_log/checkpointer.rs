@@ -37,6 +37,8 @@ pub(in crate::sqlite) struct Checkpointer {
     last_pages: i32,
     /// The writer moves the rest when the log is this long.
     rest_at_pages: i32,
+    /// It has moved the rest of this log before, and something read a snapshot of it all the same.
+    is_stuck: bool,
     rest: Rest,
 }
 
@@ -77,6 +79,7 @@ impl Checkpointer {
             thread: Some(thread),
             last_pages: 0,
             rest_at_pages: LONG_PAGES,
+            is_stuck: false,
             rest: Rest::Small,
         })
     }
@@ -96,6 +99,7 @@ impl Checkpointer {
             // SQLite has begun the log anew.
             self.progress.moved_pages.store(0, Ordering::Release);
             self.rest_at_pages = LONG_PAGES;
+            self.is_stuck = false;
         }
         self.last_pages = pages;
         if self.progress.is_working.load(Ordering::Acquire) {
@@ -106,7 +110,7 @@ impl Checkpointer {
         let left = pages - moved.unwrap_or_default();
         let overdue = pages - self.rest_at_pages;
         let is_long = overdue >= 0;
-        if is_long && (left <= REST_PAGES || overdue >= OVERDUE_PAGES) {
+        if is_long && (self.is_stuck || left <= REST_PAGES || overdue >= OVERDUE_PAGES) {
             self.rest = Rest::Due;
         }
         if self.rest == Rest::Due {
@@ -122,11 +126,12 @@ impl Checkpointer {
         Ok(())
     }
 
-    // Where another reader keeps the log from beginning anew, trying again at once would only cost time.
+    // Where a reader keeps the log from beginning anew all the same, trying again at once would only cost time.
     fn move_rest(&mut self, database: &Database, pages: i32) -> Result<(), Trouble> {
         let moved = database.checkpoint("passive")?;
         self.progress.moved_pages.store(moved, Ordering::Release);
         self.rest_at_pages = pages + PASS_PAGES;
+        self.is_stuck = true;
         self.rest = Rest::Moved;
         database.warn_of_long_wal();
         Ok(())
