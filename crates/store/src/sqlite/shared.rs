@@ -1,5 +1,6 @@
 //! What the writer threads show to everybody else: their queues, their health, and the end.
 
+use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -39,6 +40,9 @@ pub(super) struct Shared {
     pub(super) events: Queue<LogTask>,
     /// Operations on the main database.
     pub(super) operations: Queue<Box<dyn Operation>>,
+    /// The event log's file, to flush it. Open as long as anything is: closing it would give up SQLite's locks on it, which
+    /// belong to the process.
+    pub(super) log_file: OnceLock<File>,
     /// Between operations and the event log that they read.
     pub(super) turnstile: Turnstile,
     /// The newest events by their hash.
@@ -62,6 +66,7 @@ impl Shared {
         Arc::new(Self {
             events: Queue::new(Limits { count: queue.max(1), bytes: EVENT_BYTES }),
             operations: Queue::new(Limits { count: OPERATIONS, bytes: usize::MAX }),
+            log_file: OnceLock::new(),
             turnstile: Turnstile::default(),
             recent: Recent::default(),
             changes: watch::Sender::new(0),
