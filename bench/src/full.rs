@@ -15,7 +15,7 @@ use crate::contestants::{self, Contestant};
 use crate::goal::Goal;
 use crate::scenarios;
 use crate::settings::Settings;
-use machine::Machine;
+use machine::{Machine, Ticks};
 use parts::Parts;
 
 /// Options of `full`.
@@ -41,6 +41,8 @@ struct Report {
     quick: bool,
     rounds: usize,
     machine: Machine,
+    /// Share of the cores' time that the host withheld while the parts ran, 0 to 1.
+    withheld: f64,
     versions: Vec<(String, String)>,
     /// Contestants that could not take part, and what they lack.
     missing: Vec<(Contestant, String)>,
@@ -67,32 +69,35 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
         );
     }
     let machine = Machine::look(settings)?;
+    let began = Ticks::now()?;
     let parts = parts::run(settings, &present, rounds).await?;
-    let mut goals = goals::of_parts(&parts);
-    let mut notes: Vec<String> = machine.note().into_iter().chain(parts.notes()).collect();
-    if !options.without_scenarios {
-        for scenario in scenarios::ALL {
-            eprintln!("scenario {scenario:?}");
-            match scenarios::run(scenario, settings).await {
-                Ok(found) => goals.extend(found),
-                Err(error) => notes.push(format!("the scenario {scenario:?} failed: {error:#}")),
-            }
-        }
-    }
-    let report = Report {
+    let mut report = Report {
         date: machine::today()?,
         commit: machine::commit().unwrap_or_else(|| "unknown".to_owned()),
         command: command(std::env::args().skip(1)),
         quick: settings.quick,
         rounds,
-        machine,
+        withheld: Ticks::now()?.withheld_since(began),
         versions: contestants::versions(settings)?,
         missing,
+        goals: goals::of_parts(&parts),
+        notes: machine.note().into_iter().chain(parts.notes()).collect(),
+        machine,
         parts,
-        goals,
-        notes,
     };
-    write(&report, &options.results)
+    // Written after each scenario too: they take long, and one that is cut off must not take the rest with it.
+    let path = write(&report, &options.results)?;
+    let scenarios = if options.without_scenarios { &[][..] } else { &scenarios::ALL[..] };
+    for scenario in scenarios {
+        eprintln!("scenario {scenario:?}");
+        match scenarios::run(*scenario, settings).await {
+            Ok(found) => report.goals.extend(found),
+            Err(error) => report.notes.push(format!("the scenario {scenario:?} failed: {error:#}")),
+        }
+        write(&report, &options.results)?;
+    }
+    println!("{}", path.display());
+    Ok(())
 }
 
 /// The command as it would be typed; flags with a path of this machine are left out.
@@ -108,15 +113,14 @@ fn command(arguments: impl Iterator<Item = String>) -> String {
     typed.join(" ")
 }
 
-fn write(report: &Report, folder: &std::path::Path) -> anyhow::Result<()> {
+fn write(report: &Report, folder: &std::path::Path) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let name = if report.quick { format!("{}-quick", report.date) } else { report.date.clone() };
     let path = folder.join(format!("{name}.md"));
     fs::write(&path, markdown::text(report))
         .with_context(|| format!("`{}` cannot be written", path.display()))?;
     fs::write(folder.join(format!("{name}.json")), serde_json::to_vec_pretty(report)?)?;
-    println!("{}", path.display());
-    Ok(())
+    Ok(path)
 }
 
 #[cfg(test)]

@@ -102,20 +102,47 @@ fn file_system(folder: &Path) -> Option<String> {
 
 /// Share of all cores that something else uses, or the host withholds, in a second without any load of ours.
 fn disturbance() -> anyhow::Result<f64> {
-    let before = idle_and_all()?;
+    let before = Ticks::now()?;
     std::thread::sleep(Duration::from_secs(1));
-    let after = idle_and_all()?;
-    let (idle, all) = (after.0 - before.0, after.1 - before.1);
-    Ok(1.0 - idle as f64 / all.max(1) as f64)
+    let passed = Ticks::now()?.since(before);
+    Ok(1.0 - passed.idle as f64 / passed.all.max(1) as f64)
 }
 
-/// Ticks without work and ticks in all, of all cores since the system began.
-fn idle_and_all() -> anyhow::Result<(u64, u64)> {
-    let line = field("/proc/stat", "cpu ").context("the system counts its CPU time")?;
-    let ticks: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    // User, nice, system, idle, waiting for a disk, interrupts, soft interrupts, stolen by the host.
-    let all = ticks.iter().take(8).sum();
-    Ok((ticks.iter().skip(3).take(2).sum(), all))
+/// Time of all cores, in the system's ticks.
+#[derive(Clone, Copy)]
+pub(super) struct Ticks {
+    /// Without work.
+    idle: u64,
+    /// In which a core had work and the host did not run it.
+    withheld: u64,
+    all: u64,
+}
+
+impl Ticks {
+    /// Those since the system began.
+    pub(super) fn now() -> anyhow::Result<Self> {
+        let line = field("/proc/stat", "cpu ").context("the system counts its CPU time")?;
+        let ticks: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+        // User, nice, system, idle, waiting for a disk, interrupts, soft interrupts, stolen by the host.
+        let [_, _, _, idle, waiting, _, _, stolen, ..] = ticks[..] else {
+            anyhow::bail!("`/proc/stat` counts fewer kinds of CPU time than expected: {line}");
+        };
+        Ok(Self { idle: idle + waiting, withheld: stolen, all: ticks.iter().take(8).sum() })
+    }
+
+    /// Share of the time since then that the host withheld, 0 to 1.
+    pub(super) fn withheld_since(self, before: Self) -> f64 {
+        let passed = self.since(before);
+        passed.withheld as f64 / passed.all.max(1) as f64
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            idle: self.idle - before.idle,
+            withheld: self.withheld - before.withheld,
+            all: self.all - before.all,
+        }
+    }
 }
 
 fn probe(folder: &Path) -> anyhow::Result<Percentiles> {

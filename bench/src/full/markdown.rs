@@ -41,12 +41,14 @@ minute, and the engine catches up after.";
 fn head(report: &Report) -> String {
     let quick = if report.quick { " (quick run: shows that it works, not what it costs)" } else { "" };
     format!(
-        "# Figures of {}{quick}\n\nCommit {}; rounds: {}. {}\n\n```console\n$ {}\n```\n\nHow it is measured, and what to beware of: \
+        "# Figures of {}{quick}\n\nCommit {}; rounds: {}. {} The host withheld {:.1} % of the \
+         cores' time from it.\n\n```console\n$ {}\n```\n\nHow it is measured, and what to beware of: \
          [docs/benchmarks.md](../../docs/benchmarks.md). Compare figures of one report only.",
         report.date,
         report.commit,
         report.rounds,
         report.machine.text(),
+        report.withheld * 100.0,
         report.command
     )
 }

@@ -248,7 +248,8 @@ fn open_now(config: SqliteConfig) -> Result<SqliteStore, OpenError> {
     let Opened { main, log, lock } = open::open(&path, migrate)?;
     let (shared, lock, log_path) = (Shared::new(queue, on_fatal), Arc::new(lock), event_log_path(&path));
     let readers = Readers::open(&path, readers, Arc::clone(&shared))?;
-    let main = Database::new(main, &path, Arc::clone(&shared.main_health), Arc::clone(&lock))?;
+    let mut main = Database::new(main, &path, Arc::clone(&shared.main_health), Arc::clone(&lock))?;
+    main.yield_often()?;
     let writer = Writer::new(main, Arc::clone(&shared));
     let dedupe = Dedupe::load(&log, Arc::clone(&shared))?;
     let next_seq = newest_seq(&log)? + 1;
