@@ -136,11 +136,12 @@ impl Ticks {
         passed.withheld as f64 / passed.all.max(1) as f64
     }
 
+    // The kernel's count of waiting can go back (proc_stat(5)).
     fn since(self, before: Self) -> Self {
         Self {
-            idle: self.idle - before.idle,
-            withheld: self.withheld - before.withheld,
-            all: self.all - before.all,
+            idle: self.idle.saturating_sub(before.idle),
+            withheld: self.withheld.saturating_sub(before.withheld),
+            all: self.all.saturating_sub(before.all),
         }
     }
 }

@@ -19,7 +19,8 @@ const TRUNCATE_PATIENCE: Duration = Duration::from_millis(50);
 // After a truncation that a reader prevented. Such a reader is another program: ours are short.
 const TRUNCATE_AGAIN: Duration = Duration::from_secs(30);
 const PROBE_EVERY: Duration = Duration::from_millis(500);
-// Of SQLite's virtual machine; some 200 µs of the statements that route, claim and conclude.
+// Of SQLite's virtual machine. With it the main writer runs for 0.07 ms at a time, on average; a commit or a checkpoint is
+// not interrupted, and takes up to some milliseconds (`perf sched`, 9,000 webhooks a second with a destination).
 const YIELD_EVERY_INSTRUCTIONS: i32 = 2_000;
 
 /// The identity of a file: device and inode.
@@ -84,7 +85,7 @@ impl Database {
         self.commits_late = true;
     }
 
-    /// Offers the core to whoever else is ready every few hundred microseconds, in the middle of statements too. For work
+    /// Offers the core to whoever else is ready every few thousand instructions, in the middle of statements too. For work
     /// that others must not wait behind: the scheduler lets even a thread of low priority finish its slice of some
     /// milliseconds before one that has just become ready (EEVDF, Linux 6.6).
     pub(super) fn yield_often(&mut self) -> Result<(), OpenError> {
