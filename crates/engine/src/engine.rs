@@ -33,8 +33,9 @@ use crate::wake::Wake;
 
 // The rest of the grace is for returning to the queue what did not end in time.
 const HANDLERS_SHARE: f64 = 0.8;
-// Returning jobs takes one commit; a store that cannot make one in this time will not make it at all.
-const LEAST_RETURNING_TIME: Duration = Duration::from_secs(1);
+// A claim may be on its way, and returning jobs takes one commit more; a store that cannot make both in this time will
+// not make them at all.
+const LEAST_RETURNING_TIME: Duration = Duration::from_secs(3);
 
 /// The engine cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +62,10 @@ pub struct Engine {
     loops: TaskTracker,
     jobs: TaskTracker,
     stop: CancellationToken,
+    /// Cancelled when the grace is over: handlers are cut off.
     abort: CancellationToken,
+    /// Cancelled when the engine is dropped: ends a loop even in the middle of a store operation, and handlers too.
+    dropped: CancellationToken,
 }
 
 /// What every part needs.
@@ -89,11 +93,13 @@ impl Engine {
         let outbound = Arc::new(outbound.map_err(EngineError::Client)?);
         let parts = Parts { store, clock, entropy, metrics, outbound };
         let handlers = Arc::new(parts.handlers(&config, blobs.clone())?);
+        let dropped = CancellationToken::new();
         let engine = Self {
             loops: TaskTracker::new(),
             jobs: TaskTracker::new(),
             stop: CancellationToken::new(),
-            abort: CancellationToken::new(),
+            abort: dropped.child_token(),
+            dropped,
         };
         engine.spawn_loops(&config, parts, handlers, blobs);
         Ok(engine)
@@ -159,11 +165,10 @@ impl Engine {
         self.spawn_loop(maintenance.run());
     }
 
-    // Dropping the engine must end a loop even in the middle of a store operation.
     fn spawn_loop(&self, run: impl Future<Output = ()> + Send + 'static) {
-        let abort = self.abort.clone();
+        let dropped = self.dropped.clone();
         self.loops.spawn(async move {
-            abort.run_until_cancelled(run).await;
+            dropped.run_until_cancelled(run).await;
         });
     }
 
@@ -178,16 +183,18 @@ impl Engine {
             self.loops.wait().await;
             self.jobs.wait().await;
         };
-        if tokio::time::timeout(grace.mul_f64(HANDLERS_SHARE), ended).await.is_ok() {
+        let mut ended = std::pin::pin!(ended);
+        if tokio::time::timeout(grace.mul_f64(HANDLERS_SHARE), &mut ended).await.is_ok() {
             return;
         }
         // One of the tasks is the recorder.
         let count = self.jobs.len().saturating_sub(1);
         warn!(count, "{count} jobs did not end in time and are cut off");
         self.abort.cancel();
+        // The claiming loop too may have to return what it claimed ahead.
         let rest = grace.saturating_sub(started_at.elapsed()).max(LEAST_RETURNING_TIME);
-        if tokio::time::timeout(rest, self.jobs.wait()).await.is_err() {
-            error!("some jobs could not be returned; their leases will end");
+        if tokio::time::timeout(rest, ended).await.is_err() {
+            error!("not everything ended in time; leases of jobs that could not be returned will end");
         }
     }
 }
@@ -195,7 +202,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.stop.cancel();
-        self.abort.cancel();
+        self.dropped.cancel();
     }
 }
 

@@ -25,11 +25,19 @@ async fn start(stub: &Stub) -> World {
     let crm =
         Destination { timeout: patient, concurrency: SLOTS as u32, ..destination("crm", stub.url("/")) };
     let world = World::start(Setup::to(crm)).await;
+    // Nothing begins before there are all of them.
+    world.store.pause_destination("crm", "by hand", world.clock_now()).await.unwrap();
     for number in 0..EVENTS {
         let id = format!("evt-{number}");
         let body = format!(r#"{{"data":{{"id":"{id}","event_type":"backlog"}}}}"#);
         world.record(&id, body).await;
     }
+    world
+        .eventually("a delivery of each event", async || {
+            (deliveries(&world, JobState::Waiting).await.0 == EVENTS).then_some(())
+        })
+        .await;
+    world.store.resume_destination("crm", world.clock_now()).await.unwrap();
     world
 }
 
@@ -97,17 +105,16 @@ async fn a_pause_gives_back_untried_what_was_claimed_ahead() {
 async fn a_destination_that_begins_to_fail_is_not_tried_with_what_was_claimed_ahead() {
     let stub = Stub::start(quick_at_first(Reaction::status(500))).await;
     let world = start(&stub).await;
-    world
+    // Five failures in a row open the breaker; what both slots had begun by then ends after it.
+    let (waiting, tried) = world
         .eventually("what was in hand waits", async || {
             let (running, _) = deliveries(&world, JobState::Running).await;
-            let (done, _) = deliveries(&world, JobState::Done).await;
-            (running == 0 && done == QUICK).then_some(())
+            let (waiting, tried) = deliveries(&world, JobState::Waiting).await;
+            (running == 0 && tried >= 5).then_some((waiting, tried))
         })
         .await;
-    // Five failures in a row open the breaker; what both slots had begun by then ends after it.
-    let (waiting, tried) = deliveries(&world, JobState::Waiting).await;
     assert_eq!(waiting, EVENTS - QUICK);
-    assert!((5..5 + SLOTS).contains(&tried), "{tried}");
+    assert!(tried < 5 + SLOTS, "{tried}");
     assert_eq!(stub.count(), QUICK + tried);
 }
 
