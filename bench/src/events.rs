@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use inlet_telnyx::SigningKey;
 use serde_json::json;
 
 use crate::cores;
+
+// Longer than an event takes: the driver's core is free for most of the time.
+const LEISURE: Duration = Duration::from_millis(1);
 
 /// Where every server takes webhooks.
 pub(crate) const PATH: &str = "/webhooks";
@@ -74,7 +77,19 @@ impl Requests {
         Self::build(make, true)
     }
 
-    /// The same with signatures of the right form that no key has made.
+    /// Signs on the calling thread alone, about one event a millisecond: for a set that is needed while another is sent,
+    /// which must notice nothing of it.
+    pub(crate) fn sign_at_leisure(make: Make) -> anyhow::Result<Self> {
+        let (key, template, now) = (key()?, Template::new()?, now()? + make.ahead_s);
+        let event = |number| {
+            thread::sleep(LEISURE);
+            template.event(&key, make, now, number, true)
+        };
+        let events = (0..make.count).map(event).collect::<anyhow::Result<_>>()?;
+        Ok(Self { events, order: order(make) })
+    }
+
+    /// The same as [`Requests::sign`] with signatures of the right form that no key has made.
     pub(crate) fn forge(make: Make) -> anyhow::Result<Self> {
         Self::build(make, false)
     }
