@@ -266,21 +266,6 @@ impl Plan {
     }
 }
 
-impl ReadEvent {
-    /// Whether a destination gets this event, given the message it speaks of. An error is for the caller to count as a
-    /// match; so is a condition upon an event that cannot be read.
-    pub fn is_for(
-        &self,
-        destination: &Destination,
-        message: Option<&Message>,
-    ) -> Result<bool, ConditionError> {
-        match &self.event {
-            Some(event) => wants(destination, event, message),
-            None => Ok(destination.events.is_empty()),
-        }
-    }
-}
-
 fn wants(
     destination: &Destination,
     event: &Event,

@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 use crate::wake::Wake;
 
 const EXPIRE_EVERY: Duration = Duration::from_secs(5);
-// A small step: it holds the only writer.
+// A small step: it holds the writer of everything but acknowledgements.
 const REPLAY_STEP: u32 = 500;
 
 /// The housekeeping loop.

@@ -43,6 +43,7 @@ mod turnstile;
 mod walk;
 mod writer;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,8 +64,7 @@ pub use self::event_log::generation_filter;
 use self::event_log::{Checkpointer, Dedupe, EventLogWriter, EventTask, ForgetTask, LogTask, newest_seq};
 use self::failure::{Failure, Severity};
 use self::filters::JobSearch;
-use self::migrate::MAIN;
-use self::open::{OpenError, Opened, event_log_path};
+use self::open::{OpenError, event_log_path};
 use self::readers::Readers;
 use self::retention::Bounds;
 use self::shared::Shared;
@@ -107,11 +107,7 @@ impl SqliteStore {
     /// Opens the database: takes the lock that keeps a second gateway out, checks SQLite's version and settings,
     /// migrates, starts the writer.
     pub async fn open(config: SqliteConfig) -> Result<Self, StoreError> {
-        blocking(move || {
-            let path = config.path.clone();
-            open_now(config).map_err(|error| error.at(&path))
-        })
-        .await
+        blocking(move || open_now(config)).await
     }
 
     /// Commits what waits, checkpoints, ends the writers. Everything after it is refused.
@@ -129,18 +125,6 @@ impl SqliteStore {
     pub async fn check(path: &Path) -> Result<Vec<String>, StoreError> {
         let path = path.to_owned();
         blocking(move || check::check(&path).map_err(|error| error.at(&path))).await
-    }
-
-    /// The schema version of a database, and the newest this binary knows.
-    pub async fn schema_version(path: &Path) -> Result<(i64, i64), StoreError> {
-        let path = path.to_owned();
-        blocking(move || schema_version_now(&path).map_err(|error| error.at(&path))).await
-    }
-
-    /// Migrates a database that no gateway uses; keeps a copy of it before. Returns its version.
-    pub async fn migrate(path: &Path) -> Result<i64, StoreError> {
-        let path = path.to_owned();
-        blocking(move || migrate_now(&path).map_err(|error| error.at(&path))).await
     }
 
     async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -243,24 +227,55 @@ impl Drop for SqliteStore {
     }
 }
 
-fn open_now(config: SqliteConfig) -> Result<SqliteStore, OpenError> {
-    let SqliteConfig { path, migrate, queue, readers, background_thread, on_fatal } = config;
-    let Opened { main, log, lock } = open::open(&path, migrate)?;
-    let (shared, lock, log_path) = (Shared::new(queue, on_fatal), Arc::new(lock), event_log_path(&path));
-    let readers = Readers::open(&path, readers, Arc::clone(&shared))?;
-    let mut main = Database::new(main, &path, Arc::clone(&shared.main_health), Arc::clone(&lock))?;
+fn open_now(config: SqliteConfig) -> Result<SqliteStore, StoreError> {
+    let opened = open::open(&config.path, config.migrate)?;
+    let shared = Shared::new(config.queue, Arc::clone(&config.on_fatal));
+    let (main, log, lock) = (opened.main, opened.log, Arc::new(opened.lock));
+    let (path, log_path) = (config.path.clone(), event_log_path(&config.path));
+    let readers =
+        Readers::open(&path, config.readers, Arc::clone(&shared)).map_err(|error| error.at(&path))?;
+    let log_writer =
+        log_writer(log, &log_path, &shared, Arc::clone(&lock)).map_err(|error| error.at(&log_path))?;
+    let writers = main_writer(main, &path, &shared, lock)
+        .and_then(|writer| start_writers(&config, log_writer, writer))
+        .map_err(|error| error.at(&path))?;
+    Ok(SqliteStore { shared, readers, writers: Mutex::new(writers) })
+}
+
+fn main_writer(
+    main: Connection,
+    path: &Path,
+    shared: &Arc<Shared>,
+    lock: Arc<File>,
+) -> Result<Writer, OpenError> {
+    let mut main = Database::new(main, path, Arc::clone(&shared.main_health), lock)?;
     main.yield_often()?;
-    let writer = Writer::new(main, Arc::clone(&shared));
-    let dedupe = Dedupe::load(&log, Arc::clone(&shared))?;
-    let next_seq = newest_seq(&log)? + 1;
-    let log = Database::new(log, &log_path, Arc::clone(&shared.log_health), lock)?;
-    let checkpointer = Checkpointer::start(&log_path, Arc::clone(&shared))?;
-    let log_writer = EventLogWriter::new(log, Arc::clone(&shared), dedupe, checkpointer, next_seq);
+    Ok(Writer::new(main, Arc::clone(shared)))
+}
+
+fn log_writer(
+    log: Connection,
+    path: &Path,
+    shared: &Arc<Shared>,
+    lock: Arc<File>,
+) -> Result<EventLogWriter, OpenError> {
+    let (dedupe, next_seq) = (Dedupe::load(&log, Arc::clone(shared))?, newest_seq(&log)? + 1);
+    let log = Database::new(log, path, Arc::clone(&shared.log_health), lock)?;
+    let checkpointer = Checkpointer::start(path, Arc::clone(shared))?;
+    Ok(EventLogWriter::new(log, Arc::clone(shared), dedupe, checkpointer, next_seq))
+}
+
+fn start_writers(
+    config: &SqliteConfig,
+    log_writer: EventLogWriter,
+    writer: Writer,
+) -> Result<Vec<JoinHandle<()>>, OpenError> {
+    let background_thread = config.background_thread;
     let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-        thread.map_err(|source| OpenError::File { path: path.clone(), source })
+        thread.map_err(|source| OpenError::File { path: config.path.clone(), source })
     };
-    let writers = vec![
+    Ok(vec![
         spawn("store-events", Box::new(move || log_writer.run()))?,
         spawn(
             "store-writer",
@@ -269,22 +284,7 @@ fn open_now(config: SqliteConfig) -> Result<SqliteStore, OpenError> {
                 writer.run();
             }),
         )?,
-    ];
-    Ok(SqliteStore { shared, readers, writers: Mutex::new(writers) })
-}
-
-fn schema_version_now(path: &Path) -> Result<(i64, i64), OpenError> {
-    if !path.exists() {
-        return Err(OpenError::Missing);
-    }
-    Ok((migrate::version(&open::open_reader(path)?)?, MAIN.version()))
-}
-
-fn migrate_now(path: &Path) -> Result<i64, OpenError> {
-    if !path.exists() {
-        return Err(OpenError::Missing);
-    }
-    Ok(migrate::version(&open::open(path, true)?.main)?)
+    ])
 }
 
 async fn blocking<T, F>(work: F) -> Result<T, StoreError>

@@ -1,5 +1,5 @@
 -- The event log: what Telnyx has sent, in the order in which it was stored, and by which it is known again. It is written
--- before a webhook is acknowledged, by one thread, and only ever at its end.
+-- before a webhook is acknowledged, by one thread, and events only ever at its end; retention deletes the oldest.
 -- Times are microseconds since the Unix epoch. Text never holds U+0000.
 
 create table events (

@@ -1,5 +1,6 @@
 //! Looks a database over without changing it: SQLite's own checks, then what must hold between the tables.
 
+use std::cmp::Ordering;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use rusqlite::Connection;
 
 use super::event_log::{denied, newest_seq};
 use super::failure::Failure;
-use super::migrate::{MAIN, version};
+use super::migrate::{EVENT_LOG, MAIN};
 use super::open::{OpenError, event_log_path, lock_path, open_reader};
 use super::routing::routed_seq;
 use super::rows::{value, values};
@@ -21,12 +22,13 @@ pub(super) fn check(path: &Path) -> Result<Vec<String>, OpenError> {
         return Ok(vec![format!("its event log `{}` is missing", event_log_path(path).display())]);
     }
     let connection = open_reader(path)?;
-    let (found, known) = (version(&connection)?, MAIN.version());
-    if found > known {
-        return Err(OpenError::Newer { found, known });
-    }
-    if found < known {
-        return Err(OpenError::Older { found, known });
+    let pragma = |schema| connection.pragma_query_value(Some(schema), "user_version", |row| row.get(0));
+    for (found, known) in [(pragma("main")?, MAIN.version()), (pragma("event_log")?, EVENT_LOG.version())] {
+        match known.cmp(&found) {
+            Ordering::Less => return Err(OpenError::Newer { found, known }),
+            Ordering::Greater => return Err(OpenError::Older { found, known }),
+            Ordering::Equal => {}
+        }
     }
     let transaction = connection.unchecked_transaction()?;
     let mut findings = sqlite_checks(&transaction)?;

@@ -186,7 +186,8 @@ impl EventLogWriter {
         for alone in singles.collect::<Vec<_>>() {
             let result = self.record(&alone);
             if let Err(trouble) = &result {
-                tracing::error!(reason = trouble.reason, "an event could not be stored: {}", trouble.reason);
+                let what = if alone.events.is_empty() { "deleted" } else { "stored" };
+                tracing::error!(reason = trouble.reason, "an event could not be {what}: {}", trouble.reason);
             }
             self.conclude(result, alone)?;
         }

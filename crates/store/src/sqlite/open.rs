@@ -99,25 +99,32 @@ pub(super) struct Opened {
     pub(super) lock: File,
 }
 
-/// Opens both files for their writers; creates them where there are none.
-pub(super) fn open(path: &Path, may_migrate: bool) -> Result<Opened, OpenError> {
-    if rusqlite::version_number() < OLDEST_SQLITE {
-        return Err(OpenError::OldSqlite { found: rusqlite::version() });
-    }
-    make_folder(path)?;
-    let (traces, log_path) = (traces_of_another(path), event_log_path(path));
-    let lock = take_lock(path)?;
-    refuse_unknown(path, &MAIN)?;
-    refuse_unknown(&log_path, &EVENT_LOG)?;
-    refuse_half(path, &log_path)?;
-    make_file(path, traces.as_deref())?;
-    let main = open_file(path, &MAIN, may_migrate)?;
-    refuse_missing_log(&main, &log_path)?;
-    make_file(&log_path, None)?;
-    let log = open_file(&log_path, &EVENT_LOG, may_migrate)?;
-    refuse_older_log(&main, &log, &log_path)?;
-    attach_event_log(&main, path)?;
+/// Opens both files for their writers; creates them where there are none. An error names the file it is about.
+pub(super) fn open(path: &Path, may_migrate: bool) -> Result<Opened, StoreError> {
+    let log_path = event_log_path(path);
+    let (of_main, of_log) = (|error: OpenError| error.at(path), |error: OpenError| error.at(&log_path));
+    refuse_old_sqlite().map_err(of_main)?;
+    make_folder(path).map_err(of_main)?;
+    let traces = traces_of_another(path);
+    let lock = take_lock(path).map_err(of_main)?;
+    refuse_unknown(path, &MAIN).map_err(of_main)?;
+    refuse_unknown(&log_path, &EVENT_LOG).map_err(of_log)?;
+    refuse_half(path, &log_path).map_err(of_main)?;
+    make_file(path, traces.as_deref()).map_err(of_main)?;
+    let main = open_file(path, &MAIN, may_migrate).map_err(of_main)?;
+    refuse_missing_log(&main, &log_path).map_err(of_main)?;
+    make_file(&log_path, None).map_err(of_log)?;
+    let log = open_file(&log_path, &EVENT_LOG, may_migrate).map_err(of_log)?;
+    refuse_older_log(&main, &log, &log_path).map_err(of_main)?;
+    attach_event_log(&main, path).map_err(of_log)?;
     Ok(Opened { main, log, lock })
+}
+
+fn refuse_old_sqlite() -> Result<(), OpenError> {
+    match rusqlite::version_number() < OLDEST_SQLITE {
+        true => Err(OpenError::OldSqlite { found: rusqlite::version() }),
+        false => Ok(()),
+    }
 }
 
 /// The event log of a database: `inlet-events.db` beside `inlet.db`.
@@ -148,7 +155,7 @@ fn open_file(path: &Path, schema: &Schema, may_migrate: bool) -> Result<Connecti
 
 // Without its main database, an event log would be routed again from its first event: every text answered once more.
 fn refuse_half(path: &Path, log_path: &Path) -> Result<(), OpenError> {
-    if header(path).is_some() || header(log_path).is_none() {
+    if header(path)?.is_some() || header(log_path)?.is_none() {
         return Ok(());
     }
     match newest_seq(&connect_reader(log_path)?)? {
@@ -158,12 +165,11 @@ fn refuse_half(path: &Path, log_path: &Path) -> Result<(), OpenError> {
 }
 
 fn refuse_missing_log(main: &Connection, log_path: &Path) -> Result<(), OpenError> {
-    match routed_seq(main)? {
-        routed_seq if routed_seq > 0 && header(log_path).is_none() => {
-            Err(OpenError::LogMissing { path: log_path.to_owned(), routed_seq })
-        }
-        _ => Ok(()),
+    let routed_seq = routed_seq(main)?;
+    if routed_seq > 0 && header(log_path)?.is_none() {
+        return Err(OpenError::LogMissing { path: log_path.to_owned(), routed_seq });
     }
+    Ok(())
 }
 
 fn refuse_older_log(main: &Connection, log: &Connection, log_path: &Path) -> Result<(), OpenError> {
@@ -295,7 +301,7 @@ fn take_lock(path: &Path) -> Result<File, OpenError> {
 // Read from the bytes of the file, so that a database of a newer version, or a file that is no database, is not even
 // opened. An empty file is a new database.
 fn refuse_unknown(path: &Path, schema: &Schema) -> Result<(), OpenError> {
-    let Some(header) = header(path) else { return Ok(()) };
+    let Some(header) = header(path)? else { return Ok(()) };
     if !header.starts_with(MAGIC) {
         return Err(OpenError::NotADatabase);
     }
@@ -305,10 +311,14 @@ fn refuse_unknown(path: &Path, schema: &Schema) -> Result<(), OpenError> {
     if found > known { Err(OpenError::Newer { found, known }) } else { Ok(()) }
 }
 
-fn header(path: &Path) -> Option<[u8; HEADER_BYTES]> {
+/// None of a file that is missing or empty; one that cannot be read is neither.
+fn header(path: &Path) -> Result<Option<[u8; HEADER_BYTES]>, OpenError> {
     let mut header = [0; HEADER_BYTES];
-    let found = File::open(path).and_then(|mut file| file.read(&mut header)).ok()?;
-    (found > 0).then_some(header)
+    match File::open(path).and_then(|mut file| file.read(&mut header)) {
+        Ok(found) => Ok((found > 0).then_some(header)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(OpenError::File { path: path.to_owned(), source }),
+    }
 }
 
 fn refuse_foreign(connection: &Connection, schema: &Schema) -> Result<(), OpenError> {

@@ -282,7 +282,7 @@ fn recount(connection: &Connection, conversation: i64) -> Result<(), Failure> {
     let latest = first(connection, latest, [conversation], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<String>>(2)?))
     })?;
-    let (number, at, text) = latest.unwrap_or((0, i64::MIN, None));
+    let (number, at, text) = latest.unwrap_or((0, 0, None));
     let sql = "update conversations set last_number = ?2, last_message_at = ?3, last_text = ?4 where id = ?1";
     execute(connection, sql, params![conversation, number, at, text])?;
     Ok(())

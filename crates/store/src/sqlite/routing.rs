@@ -179,7 +179,11 @@ fn hand_on(work: &Work<'_>, deliveries: &[NewJob]) -> Result<u32, Failure> {
 }
 
 // A panic in a rule must cost one event, not the writer. Also tells whether the message is new to us.
-fn plan(connection: &Connection, router: &Router, stored: &StoredEvent) -> Result<(Plan, bool), Failure> {
+pub(super) fn plan(
+    connection: &Connection,
+    router: &Router,
+    stored: &StoredEvent,
+) -> Result<(Plan, bool), Failure> {
     let panicked = |_| StoreError::Unavailable { reason: "its plan panicked".to_owned() };
     let read = catch_unwind(AssertUnwindSafe(|| ReadEvent::read(stored))).map_err(panicked)?;
     let known = match &read.facts.message_id {

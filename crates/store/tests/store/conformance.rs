@@ -77,6 +77,7 @@ macro_rules! conformance {
             replaying: a_replay_leaves_out_what_came_later;
             replaying: a_replay_hands_on_the_types_that_the_destination_takes;
             replaying: a_replay_hands_on_what_the_condition_of_the_destination_lets_through;
+            replaying: a_replay_reads_the_message_from_the_event_where_it_is_not_kept_any_more;
             replaying: a_cancelled_replay_makes_no_more_jobs;
             lists: every_list_can_be_paged_to_its_end;
             lists: events_are_found_by_every_filter_before_and_after_routing;

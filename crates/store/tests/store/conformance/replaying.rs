@@ -2,6 +2,7 @@
 
 use inlet_domain::{Condition, Destination, EventFilter, JobFilter, NewReplay, ReplayId, ReplayState};
 
+use super::retention::{deliver, purge_messages};
 use super::world::{World, at, destination, inbound, receipt};
 
 fn of_type(event_type: &str) -> NewReplay {
@@ -117,4 +118,13 @@ pub async fn a_replay_hands_on_what_the_condition_of_the_destination_lets_throug
         world.destinations = vec![Destination { when, ..destination("archive") }];
         assert_eq!(replayed(&world).await, expected);
     }
+}
+
+pub async fn a_replay_reads_the_message_from_the_event_where_it_is_not_kept_any_more(mut world: World) {
+    texts_and_a_receipt(&world).await;
+    deliver(&world).await;
+    assert_eq!(purge_messages(&world, 99).await, (3, 0));
+    let when = Some(Condition::compile("text == 'two' or direction == 'outbound'").unwrap());
+    world.destinations = vec![Destination { when, ..destination("archive") }];
+    assert_eq!(replayed(&world).await, ["e-b", "e-c"]);
 }

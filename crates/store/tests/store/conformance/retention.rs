@@ -2,7 +2,7 @@
 
 use inlet_domain::{
     EventFilter, JobFilter, JobState, Lane, MessageFilter, Outcome, PageRequest, Recorded, Search,
-    StoredMedia,
+    StoredMedia, Timestamp,
 };
 use inlet_store::BulkAction;
 
@@ -23,7 +23,7 @@ async fn purge_events(world: &World, seconds: i64) -> (u32, u32) {
     total
 }
 
-async fn purge_messages(world: &World, seconds: i64) -> (u32, u32) {
+pub(super) async fn purge_messages(world: &World, seconds: i64) -> (u32, u32) {
     let (mut from, mut total) = (Some(0), (0, 0));
     while let Some(number) = from {
         let step = world.purge_messages(at(seconds), number, 2).await.unwrap();
@@ -45,7 +45,7 @@ async fn messages(world: &World, text: &str) -> Vec<String> {
 }
 
 /// Brings every job of the destination to its end.
-async fn deliver(world: &World) {
+pub(super) async fn deliver(world: &World) {
     for job in world.claim(crm(), 100, 0).await {
         world.finish(&job, Outcome::Done, 0).await;
     }
@@ -113,6 +113,7 @@ pub async fn old_messages_go_with_their_texts_and_conversations_count_what_is_le
     assert_eq!(purge_messages(&world, 99).await, (1, 0));
     let empty = world.conversation(list[0].id).await.unwrap().unwrap();
     assert_eq!((empty.messages, empty.unread, empty.last_text), (0, 0, None));
+    assert_eq!(empty.last_message_at, Timestamp::default(), "a time that can be written");
     assert!(world.conversations(PageRequest::default()).await.unwrap().data.is_empty());
     world.record_at("e-f", inbound("f", PARTY, "hello f"), 50).await;
     world.route().await;

@@ -95,19 +95,51 @@ async fn files_of_others_are_refused_and_not_touched() {
 }
 
 #[tokio::test]
-async fn an_old_schema_is_an_error_where_migrations_are_not_wanted() {
+async fn a_current_schema_needs_no_migration_and_a_check_makes_no_database() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("inlet.db");
     make(&path).await;
-    assert_eq!(SqliteStore::schema_version(&path).await.unwrap(), (1, 1));
-    assert_eq!(SqliteStore::migrate(&path).await.unwrap(), 1);
     let store = SqliteStore::open(SqliteConfig { migrate: false, ..config(&path) }).await.unwrap();
-    assert!(SqliteStore::migrate(&path).await.unwrap_err().to_string().contains("another gateway"));
     store.close().await;
     let missing = folder.path().join("none.db");
-    assert!(SqliteStore::schema_version(&missing).await.is_err());
     assert!(SqliteStore::check(&missing).await.is_err());
     assert!(!missing.exists());
+}
+
+#[tokio::test]
+async fn trouble_with_the_event_log_is_told_under_its_own_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inlet.db");
+    make(&path).await;
+    let log = event_log(&path);
+    let whole = fs::read(&log).unwrap();
+    fs::write(&log, [b"no database at all".as_slice(), &whole[18..]].concat()).unwrap();
+    let damaged = reason(open(&path).await);
+    assert!(damaged.contains("inlet-events.db`: it is not a SQLite database"), "{damaged}");
+    fs::write(&log, &whole).unwrap();
+    let newer = |path: &Path| {
+        Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    };
+    newer(&log);
+    let refused = reason(open(&path).await);
+    assert!(refused.contains("inlet-events.db`: its schema is version 99"), "{refused}");
+    assert!(SqliteStore::check(&path).await.unwrap_err().to_string().contains("version 99"));
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_not_taken_for_a_missing_one() {
+    for of_log in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("inlet.db");
+        make(&path).await;
+        route(&path).await;
+        let file = if of_log { event_log(&path) } else { path.clone() };
+        fs::remove_file(&file).unwrap();
+        // What even root cannot read.
+        fs::create_dir(&file).unwrap();
+        let reason = reason(open(&path).await);
+        assert!(reason.contains("cannot open `") && !reason.contains("missing"), "{reason}");
+    }
 }
 
 #[tokio::test]
