@@ -35,7 +35,7 @@ use crate::wake::Wake;
 const HANDLERS_SHARE: f64 = 0.8;
 // A claim may be on its way, and returning jobs takes one commit more; a store that cannot make both in this time will
 // not make them at all.
-const LEAST_RETURNING_TIME: Duration = Duration::from_secs(3);
+const LEAST_RETURNING_TIME: Duration = Duration::from_millis(1500);
 
 /// The engine cannot start.
 #[derive(Debug, thiserror::Error)]

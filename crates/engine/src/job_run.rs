@@ -78,7 +78,8 @@ impl Drop for Owned {
 }
 
 impl JobRunner {
-    /// Runs the job, and after it whatever its lane has in hand. The slot is free when this returns.
+    /// Runs the job, and after it whatever its lane has in hand, unless the grace is over. The slot is free when this
+    /// returns.
     pub(crate) async fn run(&self, job: ClaimedJob, slot: Slot) {
         let mut next = Some(job);
         while let Some(job) = next {
@@ -88,7 +89,7 @@ impl JobRunner {
                 let id = unsent.0.job.id.0;
                 error!(job.id = id, "cannot record outcome of job {id}: the engine has been dropped");
             }
-            next = slot.next(self.clock.now());
+            next = if self.abort.is_cancelled() { None } else { slot.next(self.clock.now()) };
         }
     }
 
