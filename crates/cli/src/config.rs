@@ -25,6 +25,7 @@ pub(crate) use destination::{DestinationConfig, default_retry};
 pub(crate) use layers::FlagSetting;
 pub(crate) use parse::{duration, is_loopback, shown};
 pub(crate) use reader::read_secret;
+pub(crate) use reply::PAIR_WINDOW;
 pub(crate) use sections::{Admin, Media, Retention, Telnyx, Webhooks};
 pub(crate) use settings::Value;
 
@@ -107,6 +108,7 @@ impl Config {
                 "`webhooks.listen` is {one} and `admin.listen` is {other}: give each its own port"
             ));
         }
+        reply::check_retention(&self.replies, &self.retention, &mut problems);
         problems.into_failure().map_or(Ok(()), Err)
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod sandbox;
 pub(crate) mod serve;
 
 mod background;
+mod descriptors;
 mod failure;
 mod flags;
 mod gateway;

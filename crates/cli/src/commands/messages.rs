@@ -33,8 +33,9 @@ enum MessagesCommand {
     /// Search messages, the newest first: words and "phrases" of their text, and conditions.
     #[command(after_help = SEARCH_HELP)]
     Search {
-        /// What to look for; everything must hold.
-        #[arg(required = true, allow_hyphen_values = true, value_name = "WORDS")]
+        /// What to look for; everything must hold. Flags may stand anywhere; `!` before a term, or `--` before all words,
+        /// where one would begin with `-`.
+        #[arg(required = true, value_name = "WORDS")]
         words: Vec<String>,
         #[command(flatten)]
         list: ListArgs,
@@ -65,11 +66,12 @@ enum MessagesCommand {
 const SEARCH_HELP: &str = "\
 Words are found whole, whatever their case and accents; appoint* finds words that begin so.
 Conditions: from:NUMBER to:NUMBER (or how it begins), type:mms, status:delivered, conv:ID, direction:in,
-has:media, after:TIME before:TIME (a time, a day, or how long ago, as in 2h). - or ! before a term turns it round.
+has:media, after:TIME before:TIME (a time, a day, or how long ago, as in 2h). ! or - before a term turns it round.
+In single quotes the shell leaves \" ! and * alone.
 
 Examples:
   inlet messages search refund from:+1555 has:media after:2026-01-01
-  inlet messages search '\"next week\" -direction:out'";
+  inlet messages search '\"next week\" !direction:out' --json";
 
 /// Runs `inlet messages`.
 pub(crate) async fn run(args: MessagesArgs, context: &Context) -> anyhow::Result<()> {

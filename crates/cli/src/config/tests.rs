@@ -52,6 +52,21 @@ fn an_empty_file_gives_the_defaults_of_the_reference() {
 }
 
 #[test]
+fn retention_that_would_make_the_guard_forget_is_refused() {
+    let told = |retention: &str, rules: &str| {
+        let config = load(&format!("[retention]\n{retention}\n{rules}"), Environment::default()).unwrap();
+        config.check_for_serve().map_or_else(|failure| failure.to_string(), |()| String::new())
+    };
+    let rule = "[[replies]]\nname = \"hours\"\ntext = \"9 to 5\"\ncooldown = \"60d\"\n";
+    let by_default = told("", rule);
+    assert!(by_default.contains("`retention.jobs` is shorter than the `cooldown` of the reply `hours`"));
+    let short = told("jobs = \"forever\"\nmessages = \"5m\"", rule);
+    assert!(short.contains("`retention.messages` is shorter than the ten minutes"), "{short}");
+    assert!(!told("jobs = \"60d\"\nmessages = \"10m\"", rule).contains("retention"));
+    assert!(!told("jobs = \"1s\"\nmessages = \"1s\"", "").contains("retention"));
+}
+
+#[test]
 fn the_reference_names_every_setting_once() {
     let reference = whole_reference();
     let table: toml::Table = reference.parse().unwrap();

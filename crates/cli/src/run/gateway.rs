@@ -14,6 +14,7 @@ use reqwest::Url;
 use tracing::{error, info, warn};
 
 use super::background::{Background, give_way};
+use super::descriptors;
 use super::failure::{of_blobs, of_engine, of_listener, of_store};
 use super::keys::{key_ring, signing_key, with_secrets};
 use super::wiring::Wiring;
@@ -45,6 +46,7 @@ pub(super) struct Gateway {
 impl Gateway {
     /// Starts everything.
     pub(super) async fn start(wiring: &Wiring) -> anyhow::Result<Self> {
+        descriptors::allow(wiring.config.webhooks.max_connections);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let sqlite = open_store(&wiring.config.store_path, &*clock).await?;

@@ -10,7 +10,7 @@ use inlet_telnyx::SigningKey;
 use reqwest::Url;
 use secrecy::SecretString;
 
-use crate::config::{Config, default_retry};
+use crate::config::{Config, PAIR_WINDOW, default_retry};
 
 const MEDIA_TIMEOUT: Duration = Duration::from_secs(30);
 const MEDIA_CONCURRENCY: u32 = 4;
@@ -32,7 +32,6 @@ const BREAKER_PAUSE_DEV: Duration = Duration::from_secs(1);
 
 // The budget that the documentation promises: three replies to a pair in ten minutes.
 const PAIR_BUDGET: i64 = 3;
-const PAIR_WINDOW: Duration = Duration::from_mins(10);
 // Ten a second is more than a number can send; beyond it something runs wild.
 const GLOBAL_CAP: i64 = 600;
 const GLOBAL_WINDOW: Duration = Duration::from_mins(1);

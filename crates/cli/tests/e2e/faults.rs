@@ -1,4 +1,5 @@
-//! Faults of the disk: full, read-only, locked, deleted, newer than the binary. No false 200, and a clear word.
+//! Faults of the disk: full, read-only, locked, deleted, newer than the binary; too few open files. No false 200, and a clear
+//! word.
 
 use std::path::Path;
 use std::process::Command;
@@ -250,4 +251,34 @@ async fn failed_fsync_ends_the_process_and_answers_nobody() {
     assert!(gateway.stop().await.success());
     let ids = stored(&scene.event_log());
     assert!(acknowledged.len() < 999 && acknowledged.iter().all(|id| ids.contains(id)));
+}
+
+/// `inlet serve` under a limit of open files: `ulimit` with these words.
+async fn limited(scene: &Scene, limit: &str) -> Gateway {
+    let plain = inlet(scene.folder.path());
+    let mut command = Command::new("sh");
+    command.current_dir(scene.folder.path()).env_clear();
+    command.arg("-c").arg(format!("ulimit {limit} && exec \"$@\"")).arg("sh");
+    command.arg(plain.get_program()).arg("serve");
+    Gateway::start_command(scene.folder.path(), command).await
+}
+
+#[tokio::test]
+async fn as_many_files_may_be_open_as_the_system_allows_and_too_few_are_told() {
+    let scene = Scene::new();
+    let gateway = limited(&scene, "-Sn 512").await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", gateway.pid())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let columns: Vec<&str> = files.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(columns[0], columns[1], "{files}");
+    assert!(gateway.stop().await.success());
+
+    let gateway = limited(&scene, "-n 512").await;
+    let told = gateway.log();
+    assert!(
+        told.contains("only 512 files may be open, too few for webhooks.max_connections = 10000"),
+        "{told}"
+    );
+    assert_eq!(scene.send(&gateway, 1).await.0, 200);
+    assert!(gateway.stop().await.success());
 }

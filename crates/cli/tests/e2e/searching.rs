@@ -8,7 +8,7 @@ use crate::world::{Dev, OURS, PHONE};
 
 fn texts(gateway: &Gateway, words: &[&str]) -> Vec<String> {
     let arguments: Vec<&str> =
-        ["messages", "search", "--json"].into_iter().chain(words.iter().copied()).collect();
+        ["messages", "search"].into_iter().chain(words.iter().copied()).chain(["--json"]).collect();
     let lines = gateway.run(&arguments);
     let text = |line: &str| serde_json::from_str::<Value>(line).unwrap()["text"].as_str().unwrap().to_owned();
     lines.lines().map(text).collect()
@@ -25,7 +25,10 @@ async fn a_text_that_came_in_is_found_by_its_words() {
         (texts(gateway, &["refund", "direction:in"]).len() == 2).then_some(())
     })
     .await;
-    assert_eq!(texts(gateway, &["refund", "-never", "direction:in"]), ["Where is my refund?"]);
+    for without in ["!never", "-never"] {
+        let words = format!("refund {without} direction:in");
+        assert_eq!(texts(gateway, &[&words]), ["Where is my refund?"]);
+    }
     assert_eq!(texts(gateway, &["appoint*", &format!("from:{PHONE}")]), ["An appointment, please"]);
     let table = gateway.run(&["messages", "search", "never mind"]);
     assert!(table.contains("FROM") && table.contains("refund: never mind"), "{table}");
