@@ -16,7 +16,7 @@ pub(crate) struct Ledger(Vec<bool>);
 pub(crate) struct Checked {
     /// Events that were acknowledged at least once.
     pub(crate) acknowledged: usize,
-    /// Rows in the database, those of other sets included.
+    /// Rows that were looked at, those of other sets included.
     pub(crate) stored: usize,
     /// Acknowledged and not stored.
     pub(crate) lost: usize,
@@ -34,6 +34,12 @@ impl Checked {
 }
 
 impl Ledger {
+    /// The position of the newest event that a database file holds.
+    pub(crate) fn newest(database: &Path) -> anyhow::Result<i64> {
+        let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        Ok(connection.query_row("select coalesce(max(seq), 0) from events", [], |row| row.get(0))?)
+    }
+
     /// Nothing of this set is acknowledged.
     pub(crate) fn of(requests: &Requests) -> Self {
         Self(vec![false; requests.events.len()])
@@ -44,11 +50,12 @@ impl Ledger {
         measured.samples.iter().for_each(|sample| self.0[sample.event as usize] = true);
     }
 
-    /// Compares what was acknowledged with what the database file holds, row by row.
-    pub(crate) fn check(&self, requests: &Requests, database: &Path) -> anyhow::Result<Checked> {
+    /// Compares what was acknowledged with what the database file holds, row by row, from behind this position on (0 is
+    /// the beginning).
+    pub(crate) fn check(&self, requests: &Requests, database: &Path, after: i64) -> anyhow::Result<Checked> {
         let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let mut statement = connection.prepare("select id, body from events")?;
-        let mut rows = statement.query([])?;
+        let mut statement = connection.prepare("select id, body from events where seq > ?1")?;
+        let mut rows = statement.query([after])?;
         let (by_id, mut copies) = (requests.by_id(), vec![0_u32; requests.events.len()]);
         let mut checked = Checked::default();
         while let Some(row) = rows.next()? {
@@ -92,7 +99,7 @@ mod tests {
         let measured = Measured { samples: vec![acknowledged(0), acknowledged(2)], ..Measured::default() };
         let mut ledger = Ledger::of(&requests);
         ledger.note(&measured);
-        ledger.check(&requests, &path).unwrap()
+        ledger.check(&requests, &path, 0).unwrap()
     }
 
     #[test]

@@ -15,10 +15,14 @@ mod slow;
 mod soak;
 mod stored;
 
+use std::path::Path;
 use std::time::Duration;
 
+use crate::events::Requests;
 use crate::goal::Goal;
-use crate::settings::Settings;
+use crate::ledger::Ledger;
+use crate::load::Measured;
+use crate::settings::{Settings, events_database};
 
 /// A scenario by the name of its subcommand.
 #[derive(Clone, Copy, Debug, clap::Subcommand)]
@@ -75,6 +79,21 @@ pub(crate) async fn print(scenario: Scenario, settings: &Settings) -> anyhow::Re
         println!("         {}", goal.detail);
     }
     anyhow::ensure!(goals.iter().all(|goal| goal.met), "not every goal is met");
+    Ok(())
+}
+
+/// The position of the newest event in a gateway's folder.
+fn newest(folder: &Path) -> anyhow::Result<i64> {
+    Ledger::newest(&events_database(folder))
+}
+
+/// Fails unless every event that a run has seen acknowledged is stored once, byte for byte, behind this position.
+fn ensure_stored(requests: &Requests, measured: &Measured, folder: &Path, after: i64) -> anyhow::Result<()> {
+    let mut ledger = Ledger::of(requests);
+    ledger.note(measured);
+    let checked = ledger.check(requests, &events_database(folder), after)?;
+    anyhow::ensure!(checked.is_clean(), "the ledger and the database disagree: {checked:?}");
+    anyhow::ensure!(checked.acknowledged > 0, "nothing was acknowledged");
     Ok(())
 }
 

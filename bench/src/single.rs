@@ -57,7 +57,7 @@ pub(crate) async fn run(settings: &Settings, single: &Single) -> anyhow::Result<
     gateway.stop().await?;
     let mut ledger = Ledger::of(&requests);
     ledger.note(&measured);
-    let checked = ledger.check(&requests, &events_database(&folder))?;
+    let checked = ledger.check(&requests, &events_database(&folder), 0)?;
     print!("{}", report::text(&measured, memory, delivered, &checked));
     anyhow::ensure!(checked.is_clean(), "the ledger and the database disagree");
     Ok(())

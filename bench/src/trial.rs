@@ -110,7 +110,7 @@ fn generator_cores(settings: &Settings) -> Vec<usize> {
 fn check(requests: &Requests, measured: &Measured, folder: &std::path::Path) -> anyhow::Result<Checked> {
     let mut ledger = Ledger::of(requests);
     ledger.note(measured);
-    ledger.check(requests, &events_database(folder))
+    ledger.check(requests, &events_database(folder), 0)
 }
 
 /// Whether the destination got as many requests as there are events, in time.

@@ -32,7 +32,7 @@ pub(super) struct Parts {
     pub(super) calm: Vec<Trial>,
     /// Closed loop; the server on both cores, shared with the generator.
     pub(super) two_cores: Vec<Trial>,
-    /// The same with the server on one core and the generator on both, for the comparison.
+    /// The same with the server on one core and the generator on the other, for the comparison.
     pub(super) one_core: Vec<Trial>,
     /// Inlet in open loop at [`SUSTAINED`] of the ceiling while a destination is served.
     pub(super) sustained: Vec<Trial>,
@@ -233,9 +233,9 @@ impl Runner<'_> {
     ) -> anyhow::Result<Vec<Trial>> {
         let (mut trials, length) = (Vec::new(), self.times.open);
         let fastest = rates.values().copied().fold(0.0, f64::max);
-        for _ in 0..rounds {
+        for round in 0..rounds {
             let requests = self.sign_for(length, fastest, 0)?;
-            for (contestant, rate) in rates {
+            for (contestant, rate) in rates.iter().cycle().skip(round).take(rates.len()) {
                 let shape = self.open_at(*rate, length);
                 trials.extend(self.trial(part, self.settings, *contestant, &requests, shape).await);
             }

@@ -45,14 +45,14 @@ impl Measured {
         self.samples.iter().filter(within).count() as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// The latencies of requests that were due after the warm-up. A request that was never answered counts as the
-    /// longest, so that it cannot improve the tail.
+    /// The latencies of requests that were due after the warm-up. A request that was refused or never answered, in the
+    /// warm-up too, counts as the longest, so that it cannot improve the tail.
     pub(crate) fn latencies(&self) -> Latencies {
         let from = nanoseconds(self.warm_up);
         let measured = self.samples.iter().filter(|sample| sample.due_ns >= from);
         let mut all: Vec<u64> = measured.map(|sample| sample.latency_ns).collect();
         let never = nanoseconds(self.warm_up + self.elapsed).max(all.iter().copied().max().unwrap_or(0));
-        all.extend(std::iter::repeat_n(never, self.unanswered));
+        all.extend(std::iter::repeat_n(never, self.failures()));
         Latencies::of(all)
     }
 
@@ -129,11 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_an_answer_is_the_worst_of_all() {
+    fn a_request_that_was_refused_or_had_no_answer_is_the_worst_of_all() {
         let mut measured = Measured { samples: vec![sample(0, 1); 99], ..Measured::default() };
         measured.elapsed = Duration::from_secs(3);
         assert_eq!(measured.latencies().at(1.0), 1.0);
         measured.unanswered = 1;
-        assert_eq!(measured.latencies().at(1.0), 3000.0);
+        assert_eq!((measured.latencies().at(0.99), measured.latencies().at(1.0)), (1.0, 3000.0));
+        measured.refused.insert(503, 1);
+        assert_eq!(measured.latencies().at(0.985), 3000.0);
     }
 }

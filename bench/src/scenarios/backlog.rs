@@ -1,5 +1,5 @@
 //! Everything downstream dead (one destination hangs, nine refuse, Telnyx's API is gone) and a million jobs waiting: what the
-//! listener notices of it, against the same gateway in peace, in turns.
+//! listener notices of it, in turns with a gateway in peace, whose store is new each time.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -9,12 +9,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::fill::{self, Contents, Jobs};
-use super::{at_most, figure, median, seconds};
+use super::{at_most, ensure_stored, figure, median, newest, seconds};
 use crate::endpoint::Endpoint;
 use crate::events::{Make, Requests};
 use crate::gateway::{Configuration, Gateway};
 use crate::goal::Goal;
-use crate::load::{Generator, Percentiles};
+use crate::load::{Generator, Measured, Percentiles};
 use crate::settings::Settings;
 
 const DESTINATIONS: u64 = 10;
@@ -35,7 +35,7 @@ struct Turn {
 pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
     let events = if settings.quick { 1_000 } else { 100_000 };
     let names: Vec<String> = (0..DESTINATIONS).map(|number| format!("dead-{number}")).collect();
-    let (peace, trouble) = (settings.fresh_folder("peace")?, settings.fresh_folder("trouble")?);
+    let trouble = settings.fresh_folder("trouble")?;
     fill::fill(settings, trouble.path(), &Contents { events, jobs: Jobs::Waiting(names.clone()) }).await?;
     let (healthy, hung) = (Endpoint::start(settings.driver_core)?, Endpoint::start(settings.driver_core)?);
     hung.hang(true);
@@ -44,11 +44,11 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
 
     let mut runner = Runner { settings, first: 0 };
     // Finds the rate at which latency is compared.
-    let half = runner.saturation(peace.path(), &calm).await?.0 / 2.0;
+    let half = runner.saturation(None, &calm).await?.0 / 2.0;
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for _ in 0..if settings.quick { 1 } else { 5 } {
-        before.push(runner.turn(peace.path(), &calm, half).await?);
-        after.push(runner.turn(trouble.path(), &dead, half).await?);
+        before.push(runner.turn(None, &calm, half).await?);
+        after.push(runner.turn(Some(trouble.path()), &dead, half).await?);
     }
     let jobs = events * DESTINATIONS;
     let detail = json!({ "jobs": jobs, "half_per_s": half, "peace": before, "trouble": after });
@@ -59,17 +59,28 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
     let (p99, p999) = (ratio(|turn| turn.latency.p99), ratio(|turn| turn.latency.p999));
     let peak = after.iter().map(|turn| turn.peak_mib).fold(0.0, f64::max);
     let failures: usize = after.iter().map(|turn| turn.failures).sum();
-    let factor = |what: &str, measured: f64| {
+    let factor = |what: &str, measured: f64, of: fn(&Turn) -> f64| {
         let name = format!("{what} with all downstream dead and {jobs} jobs waiting, against peace");
         let goal = figure(&name, format!("within {FACTOR} ×"), (measured, "×"), measured <= FACTOR);
-        Goal { met: goal.met && failures == 0, ..goal }.with_detail(detail.clone())
+        let measured =
+            format!("{} (turns: {} against {})", goal.measured, range(&after, of), range(&before, of));
+        Goal { met: goal.met && failures == 0, measured, ..goal }.with_detail(detail.clone())
     };
     Ok(vec![
-        factor("acknowledged rate (how much slower)", slower),
-        factor("p99 at half of saturation", p99),
-        factor("p99.9 at half of saturation", p999),
+        factor("acknowledged rate (how much slower)", slower, |turn| turn.per_s),
+        factor("p99 at half of saturation", p99, |turn| turn.latency.p99),
+        factor("p99.9 at half of saturation", p999, |turn| turn.latency.p999),
         at_most(&format!("memory with {jobs} jobs waiting"), 256.0, peak, "MiB").with_detail(detail.clone()),
     ])
+}
+
+/// The smallest and the largest of a figure.
+fn range(turns: &[Turn], of: fn(&Turn) -> f64) -> String {
+    let (least, most) = turns
+        .iter()
+        .map(of)
+        .fold((f64::MAX, 0.0), |(least, most): (f64, f64), figure| (least.min(figure), most.max(figure)));
+    format!("{least:.1} to {most:.1}")
 }
 
 /// One destination that hangs, the others refuse; replies want to go out through an API that is not there.
@@ -99,38 +110,57 @@ impl Runner<'_> {
         Ok(Arc::new(Requests::sign(make)?))
     }
 
-    /// Acknowledged a second, and requests that failed.
+    /// Acknowledged a second, requests that failed, and the most memory, MiB.
     async fn saturation(
         &mut self,
-        folder: &Path,
+        kept: Option<&Path>,
         configuration: &Configuration,
     ) -> anyhow::Result<(f64, usize, f64)> {
         let (warm_up, length) = (seconds(self.settings, 2, 1), seconds(self.settings, 5, 1));
         let requests = self.requests((warm_up + length).as_secs() as usize * MOST_PER_S)?;
-        let gateway = Gateway::start(self.settings, folder, configuration).await?;
-        let generator = Generator::new(gateway.address, requests, self.settings.driver_core);
-        let measured = generator.during(warm_up, length).run().await?;
-        let peak_mib = gateway.memory()?.peak_kib as f64 / 1024.0;
-        gateway.stop().await?;
+        let (measured, peak_mib) =
+            self.run(kept, configuration, requests, |load| load.during(warm_up, length)).await?;
         Ok((measured.rate(), measured.failures(), peak_mib))
     }
 
     /// The saturation, then the latency at a rate.
     async fn turn(
         &mut self,
-        folder: &Path,
+        kept: Option<&Path>,
         configuration: &Configuration,
         rate: f64,
     ) -> anyhow::Result<Turn> {
-        let (per_s, refused, peak_mib) = self.saturation(folder, configuration).await?;
+        let (per_s, refused, peak_mib) = self.saturation(kept, configuration).await?;
         let (warm_up, length) = (seconds(self.settings, 2, 1), seconds(self.settings, 10, 2));
         let requests = self.requests(((warm_up + length).as_secs_f64() * rate) as usize)?;
+        let (measured, later_mib) = self
+            .run(kept, configuration, requests, |load| load.at_rate(rate).during(warm_up, length))
+            .await?;
+        Ok(Turn {
+            per_s,
+            latency: measured.latencies().percentiles(),
+            failures: refused + measured.failures(),
+            peak_mib: peak_mib.max(later_mib),
+        })
+    }
+
+    /// Starts a gateway, in a fresh folder if none is given, and sends to it; the most memory it had, MiB.
+    async fn run(
+        &self,
+        kept: Option<&Path>,
+        configuration: &Configuration,
+        requests: Arc<Requests>,
+        shape: impl FnOnce(Generator) -> Generator,
+    ) -> anyhow::Result<(Measured, f64)> {
+        let fresh = self.settings.fresh_folder("peace")?;
+        let folder = kept.unwrap_or(fresh.path());
         let gateway = Gateway::start(self.settings, folder, configuration).await?;
-        let generator = Generator::new(gateway.address, requests, self.settings.driver_core);
-        let measured = generator.at_rate(rate).during(warm_up, length).run().await?;
-        let peak_mib = (gateway.memory()?.peak_kib as f64 / 1024.0).max(peak_mib);
+        let before = newest(folder)?;
+        let load = Generator::new(gateway.address, Arc::clone(&requests), self.settings.driver_core);
+        let measured = shape(load).run().await?;
+        let peak_mib = gateway.memory()?.peak_kib as f64 / 1024.0;
         gateway.stop().await?;
-        let failures = refused + measured.failures();
-        Ok(Turn { per_s, latency: measured.latencies().percentiles(), failures, peak_mib })
+        ensure_stored(&requests, &measured, folder, before)?;
+        Ok((measured, peak_mib))
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::fill::{self, Contents, DESTINATION, Jobs};
-use super::{at_most, seconds};
+use super::{at_most, ensure_stored, newest, seconds};
 use crate::endpoint::Endpoint;
 use crate::events::{Make, Requests};
 use crate::gateway::{Configuration, Gateway};
@@ -31,15 +31,14 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
         Gateway::start(settings, folder.path(), &Configuration::delivering_to(endpoint.address)).await?;
 
     let began = Instant::now();
-    let (mut nanoseconds, mut acknowledged, mut failures) = (Vec::new(), 0, 0);
-    let (mut first, mut drained_after) = (0, None);
+    let (mut first, mut drained_after, mut runs) = (0, None, Vec::new());
     while drained_after.is_none() && began.elapsed() < PATIENCE {
         let length = seconds(settings, 30, 3);
         let count = (INGEST_PER_S * length.as_secs_f64()) as usize;
         let make = Make { first, ..Make::unique(count, settings.seed) };
         first += u64::try_from(count)?;
-        let requests = Arc::new(Requests::sign(make)?);
-        let generator = Generator::new(gateway.address, requests, settings.driver_core);
+        let (requests, before) = (Arc::new(Requests::sign(make)?), newest(folder.path())?);
+        let generator = Generator::new(gateway.address, Arc::clone(&requests), settings.driver_core);
         let load = tokio::spawn(generator.at_rate(INGEST_PER_S).during(Duration::ZERO, length).run());
         while !load.is_finished() {
             // Of each event that came in meanwhile there is a job, too, later than all of the backlog.
@@ -48,14 +47,17 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let measured = load.await??;
-        nanoseconds.extend(measured.samples.iter().map(|sample| sample.latency_ns));
-        acknowledged += measured.samples.len();
-        failures += measured.failures();
+        runs.push((requests, load.await??, before));
     }
     let memory = gateway.memory()?;
     gateway.stop().await?;
-    let latency = Latencies::of(nanoseconds).percentiles();
+    for (requests, measured, before) in &runs {
+        ensure_stored(requests, measured, folder.path(), *before)?;
+    }
+    let samples = || runs.iter().flat_map(|(_, measured, _)| &measured.samples);
+    let latency = Latencies::of(samples().map(|sample| sample.latency_ns).collect()).percentiles();
+    let (acknowledged, failures) =
+        (samples().count(), runs.iter().map(|(_, measured, _)| measured.failures()).sum::<usize>());
     let minutes = drained_after.unwrap_or(PATIENCE).as_secs_f64() / 60.0;
     let detail = json!({
         "jobs": jobs, "jobs_per_s": endpoint.received().min(jobs as usize) as f64 / (minutes * 60.0),

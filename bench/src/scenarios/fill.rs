@@ -28,6 +28,8 @@ const DEAD_EVERY: u64 = 100;
 const GAP_US: i64 = 200_000;
 /// As many as the product puts into one generation of its dedupe.
 const GENERATION: u64 = 1 << 17;
+/// Tells of a kept folder what it was filled for.
+const MARKER: &str = "filled-for";
 const ROWS_PER_TRANSACTION: u64 = 100_000;
 
 /// What the store holds.
@@ -57,19 +59,24 @@ pub(super) fn conversation(number: u64) -> u64 {
     (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) % CONVERSATIONS
 }
 
-/// A folder with so many stored events and finished jobs. It is kept below `--data` and used again; a change of the
-/// product's tables makes it anew.
+/// A folder with so many stored events and finished jobs. It is kept below `--data` and used again on the same day; another
+/// day, by which they have aged, or a change of the product's tables makes it anew.
 pub(super) async fn kept(settings: &Settings, events: u64) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(&settings.data)?;
     let folder = fs::canonicalize(&settings.data)?.join(format!("filled-{events}"));
-    let (marker, schema) = (folder.join("schema"), schema(settings).await?);
-    if fs::read_to_string(&marker).is_ok_and(|found| found == schema) {
+    let state = format!("{}\n{}", events::now()? / 86_400, schema(settings).await?);
+    if fs::read_to_string(folder.join(MARKER)).is_ok_and(|found| found == state) {
         return Ok(folder);
     }
     let _ = fs::remove_dir_all(&folder);
     fill(settings, &folder, &Contents { events, jobs: Jobs::Finished }).await?;
-    fs::write(marker, schema)?;
+    fs::write(folder.join(MARKER), state)?;
     Ok(folder)
+}
+
+/// Says of a kept folder that it does not hold any more what it should: the next who needs one makes it anew.
+pub(super) fn used_up(folder: &Path) -> anyhow::Result<()> {
+    Ok(fs::remove_file(folder.join(MARKER))?)
 }
 
 /// Fills a new folder.

@@ -54,7 +54,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
     gateway.stop().await?;
     let mut ledger = Ledger::of(&genuine);
     ledger.note(&measured);
-    let checked = ledger.check(&genuine, &events_database(folder.path()))?;
+    let checked = ledger.check(&genuine, &events_database(folder.path()), 0)?;
     let latency = measured.latencies().percentiles();
     let refused = refusals(&alone) + refusals(&attack);
     // What was not answered to us may have been refused all the same; nothing forged may be anything else.

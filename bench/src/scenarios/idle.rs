@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{api, at_most, seconds};
+use super::{api, at_most, ensure_stored, seconds};
 use crate::endpoint::Endpoint;
 use crate::events::{Make, Requests};
 use crate::gateway::{Configuration, Gateway};
@@ -29,7 +29,8 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
     configuration.webhooks = format!("max_connections = {}\n", connections * 2);
     let gateway = Gateway::start(settings, folder.path(), &configuration).await?;
     let before = gateway.memory()?;
-    let generator = Generator::new(gateway.address, requests, settings.driver_core).at_rate(rate);
+    let generator =
+        Generator::new(gateway.address, Arc::clone(&requests), settings.driver_core).at_rate(rate);
     let load = Generator { connections, ..generator }.during(seconds(settings, 10, 2), length).run();
     let load = tokio::spawn(load);
     let mut most_open = 0.0_f64;
@@ -40,6 +41,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
     let measured = load.await??;
     let after = gateway.memory()?;
     gateway.stop().await?;
+    ensure_stored(&requests, &measured, folder.path(), 0)?;
     let peak_mib = after.peak_kib as f64 / 1024.0;
     let detail = json!({
         "connections_open": most_open, "before_mib": before.now_kib / 1024, "peak_mib": peak_mib,

@@ -33,7 +33,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
     let (mut starts, mut clean, mut ledgers) = (Vec::new(), true, Vec::new());
     for round in 0..ROUNDS {
         let make = Make::unique(length.as_secs() as usize * MOST_PER_S, fresh_seed(settings)? + round);
-        let requests = Arc::new(Requests::sign(make)?);
+        let (requests, before) = (Arc::new(Requests::sign(make)?), Ledger::newest(&database)?);
         let gateway = Gateway::start(settings, &folder, &configuration).await?;
         let generator = Generator::new(gateway.address, Arc::clone(&requests), settings.driver_core);
         let load = tokio::spawn(generator.during(Duration::ZERO, length * 2).run());
@@ -48,7 +48,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Vec<Goal>> {
         gateway.stop().await?;
         let mut ledger = Ledger::of(&requests);
         ledger.note(&measured);
-        let checked = ledger.check(&requests, &database)?;
+        let checked = ledger.check(&requests, &database, before)?;
         clean &= checked.is_clean() && checked.acknowledged > 0;
         ledgers.push(checked);
     }

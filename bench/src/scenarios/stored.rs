@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::restart::fresh_seed;
-use super::{at_least, fill, median, seconds, stored_events};
+use super::{at_least, ensure_stored, fill, median, newest, seconds, stored_events};
 use crate::endpoint::Endpoint;
 use crate::events::{Make, Requests};
 use crate::gateway::{Configuration, Gateway};
@@ -40,9 +40,11 @@ async fn rate(settings: &Settings, folder: &Path, seed: u64) -> anyhow::Result<f
     let requests = Arc::new(Requests::sign(Make::unique(count, seed))?);
     let endpoint = Endpoint::start(settings.driver_core)?;
     let gateway = Gateway::start(settings, folder, &Configuration::delivering_to(endpoint.address)).await?;
-    let generator = Generator::new(gateway.address, requests, settings.driver_core);
+    let before = newest(folder)?;
+    let generator = Generator::new(gateway.address, Arc::clone(&requests), settings.driver_core);
     let measured = generator.during(warm_up, length).run().await?;
     gateway.stop().await?;
+    ensure_stored(&requests, &measured, folder, before)?;
     anyhow::ensure!(measured.failures() == 0, "{} requests failed", measured.failures());
     Ok(measured.rate())
 }
