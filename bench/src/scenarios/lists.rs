@@ -98,6 +98,8 @@ impl Runner<'_> {
         let (warm_up, short) = (seconds(self.settings, 2, 1), seconds(self.settings, 5, 1));
         let gateway = Gateway::start(self.settings, self.folder, configuration).await?;
         wait_searchable(self.folder).await?;
+        // Or the system goes on writing what was filled in while the load is measured.
+        tokio::process::Command::new("sync").status().await?;
         let requests = self.sign((warm_up + short).as_secs() as usize * MOST_PER_S)?;
         let load = Generator::new(gateway.address, requests, self.settings.driver_core);
         let measured = load.during(warm_up, short).run().await?;
