@@ -229,13 +229,19 @@ fn fill_conversations(bulk: &Bulk, events: u64, begin_at: i64) -> anyhow::Result
         if count == 0 {
             return Ok(());
         }
-        let sql = "insert into conversations (id, our_number, party, messages, unread, last_number, last_message_at, \
-            last_text) values (?, ?, ?, ?, ?, ?, ?, ?)";
+        let sql = "insert into conversations (id, our_number, party, messages, inbound, unread, last_number, \
+            last_message_at, last_text) values (?1, ?2, ?3, ?4, ?4, ?4, ?5, ?6, ?7)";
         let received_at = begin_at + seq(last) * GAP_US;
         let (id, number) = (seq(party), party_number(party));
-        connection
-            .prepare_cached(sql)?
-            .execute(params![id, OUR_NUMBER, number, count, count, seq(last), received_at, text(last)])?;
+        connection.prepare_cached(sql)?.execute(params![
+            id,
+            OUR_NUMBER,
+            number,
+            count,
+            seq(last),
+            received_at,
+            text(last)
+        ])?;
         Ok(())
     })
 }

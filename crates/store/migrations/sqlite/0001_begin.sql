@@ -49,7 +49,8 @@ create table conversations (
     our_number text not null,
     party text not null,
     messages integer not null default 0,
-    unread integer not null default 0,
+    inbound integer not null default 0,         -- of `messages`; with it a deletion need not count
+    unread integer not null default 0,          -- the newest of `inbound`
     last_number integer not null default 0,     -- `messages.number` of the latest message
     last_message_at integer not null,
     last_text text,

@@ -104,6 +104,12 @@ const INVARIANTS: &[(&str, &str)] = &[
          (select count(*) from messages where conversation_id = conversations.id)",
     ),
     (
+        "conversations whose count of what came in, or is unread, is wrong",
+        "select count(*) from conversations left join (select conversation_id, count(*) as messages from messages \
+         where direction = 'outbound' group by conversation_id) as sent on sent.conversation_id = conversations.id \
+         where inbound <> conversations.messages - coalesce(sent.messages, 0) or unread > inbound",
+    ),
+    (
         "counts of jobs that are wrong",
         "select count(*) from (select kind, coalesce(destination, '') as place, state, count(*) as jobs \
          from jobs group by 1, 2, 3) as found full join (select * from job_counts where jobs <> 0) as kept \

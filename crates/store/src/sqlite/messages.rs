@@ -179,19 +179,19 @@ fn join(
     message: &Message,
     number: i64,
 ) -> Result<i64, Failure> {
-    let unread = i64::from(message.direction == Direction::Inbound);
+    let inbound = message.direction == Direction::Inbound;
     let (at, text) = (message.received_at.as_micros(), clean_optional(message.text.as_deref()));
     if let Some(id) = find_conversation(connection, key)? {
-        let sql = "update conversations set messages = messages + 1, unread = unread + ?2, \
+        let sql = "update conversations set messages = messages + 1, inbound = inbound + ?2, unread = unread + ?2, \
             last_number = iif(last_message_at <= ?4, ?3, last_number), \
             last_text = iif(last_message_at <= ?4, ?5, last_text), \
             last_message_at = max(last_message_at, ?4) where id = ?1";
-        execute(connection, sql, params![id, unread, number, at, text])?;
+        execute(connection, sql, params![id, inbound, number, at, text])?;
         return Ok(id);
     }
-    let sql = "insert into conversations (our_number, party, messages, unread, last_number, last_message_at, last_text) \
-        values (?1, ?2, 1, ?3, ?4, ?5, ?6)";
-    execute(connection, sql, params![clean(&key.ours), clean(&key.party), unread, number, at, text])?;
+    let sql = "insert into conversations (our_number, party, messages, inbound, unread, last_number, last_message_at, \
+        last_text) values (?1, ?2, 1, ?3, ?3, ?4, ?5, ?6)";
+    execute(connection, sql, params![clean(&key.ours), clean(&key.party), inbound, number, at, text])?;
     Ok(connection.last_insert_rowid())
 }
 

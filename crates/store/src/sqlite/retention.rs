@@ -18,8 +18,6 @@ use crate::store::Purged;
 const BUDGET: Duration = Duration::from_millis(15);
 // Keys that one step looks at, whether their rows are old enough or not.
 const WINDOW: i64 = 20_000;
-// Unread messages that are counted one by one; of more, the number of messages bounds them well enough.
-const UNREAD_COUNTED: i64 = 1_000;
 // What the event log deletes in one commit; whoever waits for an acknowledgement waits for that, too.
 const FORGOTTEN_EVENTS: usize = 200;
 const FORGOTTEN_BYTES: usize = 1 << 20;
@@ -119,14 +117,10 @@ pub(super) fn purge_messages(
         }
         message.delete(connection)?;
         deleted += 1;
-        if let Some(conversation) = message.conversation
-            && conversations.insert(conversation)
-        {
-            step.will_count(unread(connection, conversation)?);
-        }
+        conversations.extend(message.conversation);
     }
     for conversation in conversations {
-        recount(connection, conversation)?;
+        find_latest(connection, conversation)?;
     }
     // The newest number may be given again.
     let sql = "update behind set position = min(position, (select coalesce(max(number), 0) from messages)) \
@@ -158,8 +152,6 @@ struct Step {
     next: Option<i64>,
     taken: Option<i64>,
     until: Instant,
-    /// Unread messages that are counted at its end.
-    unread: i64,
 }
 
 impl Step {
@@ -172,22 +164,16 @@ impl Step {
     ) -> Result<Self, Failure> {
         let until = Instant::now() + time;
         let (keys, next) = old_rows(connection, mapped, before, (from, below), rows)?;
-        Ok(Self { keys: keys.into_iter(), next, taken: None, until, unread: 0 })
+        Ok(Self { keys: keys.into_iter(), next, taken: None, until })
     }
 
     fn take(&mut self) -> Option<i64> {
-        let is_over = self.unread > UNREAD_COUNTED || Instant::now() >= self.until;
-        if is_over && self.taken.is_some() && self.keys.len() > 0 {
+        if Instant::now() >= self.until && self.taken.is_some() && self.keys.len() > 0 {
             self.next = self.taken;
             return None;
         }
         self.taken = self.keys.next();
         self.taken
-    }
-
-    /// Takes into account what the end of the step will cost.
-    fn will_count(&mut self, unread: i64) {
-        self.unread += if unread > UNREAD_COUNTED { 0 } else { unread };
     }
 }
 
@@ -220,14 +206,15 @@ fn old_rows(
 struct Old {
     number: i64,
     id: String,
+    is_inbound: bool,
     conversation: Option<i64>,
 }
 
 impl Old {
     fn read(connection: &Connection, number: i64) -> Result<Option<Self>, Failure> {
-        let sql = "select id, conversation_id from messages where number = ?1";
+        let sql = "select id, direction = 'inbound', conversation_id from messages where number = ?1";
         first(connection, sql, [number], |row| {
-            Ok(Self { number, id: row.get(0)?, conversation: row.get(1)? })
+            Ok(Self { number, id: row.get(0)?, is_inbound: row.get(1)?, conversation: row.get(2)? })
         })
     }
 
@@ -253,26 +240,17 @@ impl Old {
         texts::remove(connection, self.number)?;
         execute(connection, "delete from messages where number = ?1", [self.number])?;
         let Some(conversation) = self.conversation else { return Ok(()) };
-        execute(
-            connection,
-            "update conversations set messages = messages - 1 where id = ?1",
-            [conversation],
-        )?;
+        // The unread ones are the newest.
+        let sql = "update conversations set messages = messages - 1, inbound = inbound - ?2, \
+            unread = min(unread, inbound - ?2) where id = ?1";
+        execute(connection, sql, params![conversation, self.is_inbound])?;
         Ok(())
     }
 }
 
-fn unread(connection: &Connection, conversation: i64) -> Result<i64, Failure> {
-    value(connection, "select unread from conversations where id = ?1", [conversation])
-}
-
-/// Makes a conversation agree with the messages that it has left. One without any keeps its row, which jobs may name.
-fn recount(connection: &Connection, conversation: i64) -> Result<(), Failure> {
-    let unread = unread(connection, conversation)?;
-    let sql = "update conversations set unread = min(unread, case when ?2 > ?3 then messages else \
-        (select count(*) from (select 1 from messages where conversation_id = ?1 and direction = 'inbound' \
-        order by number desc limit ?2)) end) where id = ?1";
-    execute(connection, sql, [conversation, unread, UNREAD_COUNTED])?;
+/// Makes a conversation show the latest of the messages that it has left. One without any keeps its row, which jobs may
+/// name.
+fn find_latest(connection: &Connection, conversation: i64) -> Result<(), Failure> {
     let sql = "select not exists (select 1 from messages where number = last_number) from conversations where id = ?1";
     if !first(connection, sql, [conversation], |row| Ok(row.get::<_, bool>(0)?))?.unwrap_or(false) {
         return Ok(());
@@ -317,8 +295,8 @@ mod tests {
         let database = database();
         let five = "with recursive five (n) as (select 1 union all select n + 1 from five where n < 5)";
         for insert in [
-            "conversations (id, our_number, party, messages, unread, last_message_at) \
-             select n, '+1', '+2' || n, 1, 600, 0 from five",
+            "conversations (id, our_number, party, messages, inbound, unread, last_message_at) \
+             select n, '+1', '+2' || n, 1, 1, 1, 0 from five",
             "messages (number, id, direction, from_number, recipients, cc, conversation_id, received_at, errors, \
              unsigned) select n, 'm-' || n, 'inbound', '+2' || n, '[]', '[]', n, 0, '[]', 0 from five",
             "events (seq, id, source, received_at, body) select n, 'e-' || n, 'telnyx', 0, zeroblob(400000) from five",
@@ -353,16 +331,6 @@ mod tests {
             }
         }
         assert_eq!(purge_jobs(&database, LATER, NO_TIME).unwrap(), 0);
-    }
-
-    #[test]
-    fn a_step_ends_when_it_has_much_to_count() {
-        let database = filled();
-        let patient = Bounds { rows: 200, time: Duration::from_secs(3_600) };
-        let purged = purge_messages(&database, LATER, 0, patient).unwrap();
-        assert_eq!((purged.deleted, purged.next), (2, Some(2)), "each has 600 to count");
-        database.execute_batch("update conversations set unread = 2000").unwrap();
-        assert_eq!(purge_messages(&database, LATER, 2, patient).unwrap().deleted, 3, "these are not counted");
     }
 
     #[test]

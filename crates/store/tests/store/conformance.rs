@@ -94,6 +94,7 @@ macro_rules! conformance {
             retention: old_events_go_and_their_repeats_stay_duplicates;
             retention: an_event_with_work_left_stays;
             retention: old_messages_go_with_their_texts_and_conversations_count_what_is_left;
+            retention: the_unread_ones_are_the_newest_that_came_in;
             retention: the_bytes_of_an_attachment_go_with_its_last_message;
             retention: an_attachment_that_comes_again_is_not_unused;
         }

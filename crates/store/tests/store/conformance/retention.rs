@@ -6,7 +6,7 @@ use inlet_domain::{
 };
 use inlet_store::BulkAction;
 
-use super::world::{PARTY, World, at, crm, inbound, inbound_mms};
+use super::world::{PARTY, World, at, crm, inbound, inbound_mms, receipt};
 
 async fn catch_up(world: &World) {
     while world.advance_behind(100).await.unwrap() {}
@@ -121,6 +121,25 @@ pub async fn old_messages_go_with_their_texts_and_conversations_count_what_is_le
     assert_eq!(messages(&world, "hello").await, ["m-f"]);
     let again = world.conversations(PageRequest::default()).await.unwrap().data;
     assert_eq!((again.len(), again[0].messages, again[0].id), (1, 1, list[0].id));
+}
+
+pub async fn the_unread_ones_are_the_newest_that_came_in(world: World) {
+    world.record_at("e-a", inbound("a", PARTY, "hello a"), 10).await;
+    world.record_at("e-b", inbound("b", PARTY, "hello b"), 20).await;
+    world.record_at("e-x", receipt("x", "k"), 25).await;
+    world.route().await;
+    deliver(&world).await;
+    catch_up(&world).await;
+    let conversation = world.conversations(PageRequest::default()).await.unwrap().data[0].id;
+    let counts = async || {
+        let row = world.conversation(conversation).await.unwrap().unwrap();
+        (row.messages, row.unread)
+    };
+    assert_eq!(counts().await, (3, 2));
+    assert_eq!(purge_messages(&world, 15).await, (1, 0));
+    assert_eq!(counts().await, (2, 1), "one of the two that are left was sent");
+    assert_eq!(purge_messages(&world, 99).await, (2, 0));
+    assert_eq!(counts().await, (0, 0));
 }
 
 pub async fn the_bytes_of_an_attachment_go_with_its_last_message(world: World) {
