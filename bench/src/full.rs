@@ -24,7 +24,7 @@ pub(crate) struct Options {
     /// Rounds in which all contestants take turns; 5, or 2 with --quick.
     #[arg(long)]
     rounds: Option<usize>,
-    /// Leave the scenarios out.
+    /// Leave the scenarios out. The report is named `…-parts` and does not take the place of a full one.
     #[arg(long)]
     without_scenarios: bool,
     /// Folder for the report.
@@ -39,6 +39,8 @@ struct Report {
     commit: String,
     command: String,
     quick: bool,
+    /// Whether the scenarios were left out.
+    parts_only: bool,
     rounds: usize,
     machine: Machine,
     /// Share of the cores' time that the host withheld while the parts ran, 0 to 1.
@@ -76,6 +78,7 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> anyhow::Resul
         commit: machine::commit().unwrap_or_else(|| "unknown".to_owned()),
         command: command(std::env::args().skip(1)),
         quick: settings.quick,
+        parts_only: options.without_scenarios,
         rounds,
         withheld: Ticks::now()?.withheld_since(began),
         versions: contestants::versions(settings)?,
@@ -115,12 +118,19 @@ fn command(arguments: impl Iterator<Item = String>) -> String {
 
 fn write(report: &Report, folder: &std::path::Path) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(folder)?;
-    let name = if report.quick { format!("{}-quick", report.date) } else { report.date.clone() };
+    let name = name(report);
     let path = folder.join(format!("{name}.md"));
     fs::write(&path, markdown::text(report))
         .with_context(|| format!("`{}` cannot be written", path.display()))?;
     fs::write(folder.join(format!("{name}.json")), serde_json::to_vec_pretty(report)?)?;
     Ok(path)
+}
+
+// A run of less does not take the place of a full one.
+fn name(report: &Report) -> String {
+    let less = [(report.quick, "-quick"), (report.parts_only, "-parts")];
+    let less: String = less.iter().filter(|(is_less, _)| *is_less).map(|(_, suffix)| *suffix).collect();
+    format!("{}{less}", report.date)
 }
 
 #[cfg(test)]

@@ -33,8 +33,8 @@ where the generator's share of its core is near 100 %, the figure is a lower bou
 const HALF: &str = "Open loop, 256 connections. A latency counts from the time the request was due, so a stall of the server shows \
 in all requests that waited for it. The ceiling has no disk to wait for: its tail is the machine's noise. *Generator late* is the \
 longest that the generator itself sent a request after its time although a connection was free.";
-const TWO_CORES: &str = "Closed loop. The server may use both cores and shares them with the generator; beside it the same contestant on \
-one core in the same rounds.";
+const TWO_CORES: &str = "Closed loop, 256 connections: 64 wait for each other's commits while a second core has time to spare. The server \
+may use both cores and shares them with the generator; beside it the same contestant on one core in the same rounds.";
 const DELIVERY: &str = "*Sustained* offers a fixed rate and looks whether the destination keeps up; *burst* sends as much as it can for a \
 minute, and the engine catches up after.";
 

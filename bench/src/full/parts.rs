@@ -30,7 +30,7 @@ pub(super) struct Parts {
     pub(super) half: Vec<Trial>,
     /// Open loop at [`CALM`].
     pub(super) calm: Vec<Trial>,
-    /// Closed loop; the server on both cores, shared with the generator.
+    /// Closed loop, 256 connections; the server on both cores, shared with the generator.
     pub(super) two_cores: Vec<Trial>,
     /// The same with the server on one core and the generator on the other, for the comparison.
     pub(super) one_core: Vec<Trial>,
@@ -244,12 +244,14 @@ impl Runner<'_> {
     }
 
     /// The ceiling and Inlet on the server's and the driver's core together, and on the server's alone.
+    /// With more connections than elsewhere: 64 of them wait for each other's commits while a second core has time to spare.
     async fn cores(&mut self, rounds: usize) -> anyhow::Result<(Vec<Trial>, Vec<Trial>)> {
         let one = self.settings.clone();
         let both = one.with_server_core(&[one.server_core.clone(), vec![one.driver_core]].concat());
         let (mut two_cores, mut one_core) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let (requests, shape) = (self.sign_for(self.times.short, FASTEST, 0)?, self.closed());
+            let requests = self.sign_for(self.times.short, FASTEST, 0)?;
+            let shape = Shape { connections: 256, ..self.closed() };
             for contestant in [Contestant::VerifyOnly, Contestant::Inlet] {
                 two_cores.extend(self.trial("two cores", &both, contestant, &requests, shape).await);
                 one_core.extend(self.trial("one core", &one, contestant, &requests, shape).await);
