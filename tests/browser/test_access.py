@@ -43,6 +43,25 @@ def test_everything_important_works_by_keyboard_alone(page, sandbox, receiver):
     expect(page.rows().first).to_be_focused()
 
 
+def test_the_focus_is_not_taken_from_where_it_went_before_the_page_was_drawn(page, sandbox):
+    keys = page.page.keyboard
+    sandbox.text("first")
+    sandbox.text("second")
+    expect(page.rows()).to_have_count(2)
+    page.rows().last.click()
+    expect(page.page.get_by_role("heading", name="message.received")).to_be_focused()
+    keys.press("k")
+    # Without a look at the page in between: it is drawn when all three have been pressed.
+    page.page.evaluate("""() => {
+        for (const key of ['Escape', '/', 'Escape']) {
+            document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+        }
+    }""")
+    expect(page.page.locator(".detail")).to_have_count(0)
+    page.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    expect(page.rows().first).to_be_focused()
+
+
 def test_new_messages_are_read_out(page, sandbox):
     log = page.phone().get_by_role("log")
     expect(log).to_have_attribute("aria-live", "polite")

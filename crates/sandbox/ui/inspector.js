@@ -31,12 +31,14 @@ export function closeDelivery() {
   moveFocus(() => document.getElementById(`row-${sequence}`));
 }
 
-/** Puts the focus where it belongs after the next paint, unless the person has moved it elsewhere by then. */
+/** Puts the focus where it belongs after the next paint, unless the person has moved it by then, even there and back. */
 function moveFocus(find) {
-  const before = document.activeElement;
+  const moved = new AbortController();
+  document.addEventListener('focusin', () => moved.abort(), { signal: moved.signal });
   afterPaint(() => {
-    const now = document.activeElement;
-    if (now === before || now === document.body) find()?.focus();
+    if (moved.signal.aborted) return;
+    moved.abort();
+    find()?.focus();
   });
 }
 
