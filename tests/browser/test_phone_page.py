@@ -142,6 +142,8 @@ def test_a_group_shows_on_each_phone_that_takes_part(page, sandbox, receiver):
     first.get_by_role("button", name="New group").click()
     first.get_by_role("button", name="Add +13125550188").click()
     first.get_by_role("button", name="Start group").click()
+    # It is drawn in the next frame, which a person cannot outrun.
+    expect(first.locator(".chooser option:checked")).to_contain_text("Group")
     page.write("shall we meet?", first)
     payload = receiver.next("message.received").event["data"]["payload"]
     assert [party["phone_number"] for party in payload["cc"]] == ["+13125550188"]
